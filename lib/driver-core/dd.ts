@@ -6,7 +6,7 @@
  * runs under the device's lock. Order of steps: spec/sysfs-tree.md 9.
  * Left out: deferred and asynchronous probing, which these buses never use.
  */
-import { isKernelError, KernelError } from '../errno.js';
+import { KernelError } from '../errno.js';
 import type { Task } from '../sync/task.js';
 import type { Device } from './device.js';
 import type { Driver } from './driver.js';
@@ -54,7 +54,7 @@ async function tryProbe(task: Task, dev: Device, drv: Driver): Promise<boolean> 
     return true;
   } catch (e) {
     if (!(e instanceof KernelError)) throw e;
-    if (!isKernelError(e, 'ENODEV') && !isKernelError(e, 'ENXIO'))
+    if (e.errno !== 'ENODEV' && e.errno !== 'ENXIO')
       dev.core.log.print('err', `${drv.name}: probe of ${dev.name} failed with error ${-e.code}`);
     return false;
   }

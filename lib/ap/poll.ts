@@ -1,0 +1,136 @@
+/**
+ * Who looks after queues: interrupt, timer, or the poll thread.
+ *
+ * Mirrors ap_bus.c `ap_wait`, `ap_tasklet_fn`, `ap_poll_thread`,
+ * `ap_poll_timeout`. spec/ap-bus.md 5.7.
+ */
+import { KernelError } from '../errno.js';
+import { type Nanoseconds, type Timer, USEC } from '../ports.js';
+import { kstrtobool, kstrtoul, scanD, scanU64 } from '../text/kstrto.js';
+import type { ApBus } from './bus.js';
+import { smEventLoop, SmEvent, SmWait } from './queue-sm.js';
+
+const POLL_HIGH_LPAR: Nanoseconds = 250_000;
+const POLL_HIGH_ZVM: Nanoseconds = 1_500_000;
+const POLL_LOW: Nanoseconds = 40_000_000;
+const POLL_MAX: Nanoseconds = 120_000_000_000;
+/** One round of the poll thread: it spins, so this stands for the time a round takes. */
+const THREAD_ROUND: Nanoseconds = 50 * USEC;
+
+export class Poll {
+  readonly #ap: ApBus;
+  /** `poll_timeout`: period of the high-frequency timer. */
+  highTimeout: Nanoseconds;
+  #timer: Timer | undefined;
+  #thread = false;
+  #threadTimer: Timer | undefined;
+  #scheduled = false;
+
+  constructor(ap: ApBus) {
+    this.#ap = ap;
+    this.highTimeout = ap.hw.zvm ? POLL_HIGH_ZVM : POLL_HIGH_LPAR;
+  }
+
+  /** The thread `appoll` exists. */
+  get threadRuns(): boolean {
+    return this.#thread;
+  }
+
+  /** `ap_wait`: acts on what a state machine asked for. */
+  wait(wait: SmWait): void {
+    switch (wait) {
+      case SmWait.AGAIN:
+      case SmWait.INTERRUPT:
+        if (this.#ap.usesInterrupts) return;
+        if (this.#thread) this.#wakeThread();
+        else this.#startTimer(this.highTimeout);
+        return;
+      case SmWait.HIGH_TIMEOUT:
+        this.#startTimer(this.highTimeout);
+        return;
+      case SmWait.LOW_TIMEOUT:
+        this.#startTimer(this.#ap.profile.hasLowPollPeriod ? POLL_LOW : this.highTimeout);
+        return;
+      case SmWait.NONE:
+    }
+  }
+
+  /** Schedules one round (`tasklet_schedule`). */
+  schedule(): void {
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    void Promise.resolve().then(() => {
+      this.#scheduled = false;
+      this.#round();
+    });
+  }
+
+  /** `poll_thread` written. @throws EINVAL */
+  threadStore(written: string): void {
+    const { profile } = this.#ap;
+    let on: boolean;
+    if (profile.pollThreadTakesBool) on = kstrtobool(written);
+    else {
+      const value = scanD(written, profile.scanOverflow);
+      if (value === undefined) throw new KernelError('EINVAL');
+      on = value !== 0;
+    }
+    if (on) this.startThread();
+    else this.stopThread();
+  }
+
+  /** `ap_poll_thread_start`: nothing where interrupts are used. */
+  startThread(): void {
+    if (this.#ap.usesInterrupts || this.#thread) return;
+    this.#thread = true;
+    this.#wakeThread();
+  }
+
+  stopThread(): void {
+    this.#thread = false;
+    this.#threadTimer?.cancel();
+    this.#threadTimer = undefined;
+  }
+
+  /** `poll_timeout` written: nanoseconds. @throws EINVAL, ERANGE */
+  timeoutStore(written: string): void {
+    const { profile } = this.#ap;
+    let value: bigint;
+    if (profile.pollTimeoutTakesKstrtoul) value = kstrtoul(written);
+    else {
+      const scanned = scanU64(written, profile.scanOverflow);
+      if (scanned === undefined || scanned < 1n) throw new KernelError('EINVAL');
+      value = scanned;
+    }
+    if (value > BigInt(POLL_MAX)) throw new KernelError('EINVAL');
+    this.highTimeout = Number(value);
+    this.#timer?.cancel();
+    this.#timer = undefined;
+    this.#startTimer(this.highTimeout);
+  }
+
+  /** `ap_tasklet_fn`: POLL for every active queue that something may happen to. */
+  #round(): void {
+    let wait = SmWait.NONE;
+    for (const aq of this.#ap.active) wait = Math.min(wait, smEventLoop(aq, SmEvent.POLL));
+    this.wait(wait);
+  }
+
+  #startTimer(period: Nanoseconds): void {
+    if (this.#timer?.pending) return;
+    this.#timer = this.#ap.core.ports.clock.after(period, () => this.#round(), { name: 'ap_poll_timer' });
+  }
+
+  #wakeThread(): void {
+    if (this.#threadTimer?.pending) return;
+    this.#threadTimer = this.#ap.core.ports.clock.after(
+      THREAD_ROUND,
+      () => {
+        if (!this.#thread) return;
+        this.#round();
+        if ([...this.#ap.active].some((aq) => aq.queueCount > 0)) this.#wakeThread();
+      },
+      { name: 'appoll' },
+    );
+  }
+}

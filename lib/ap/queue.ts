@@ -1,0 +1,200 @@
+/**
+ * Queue devices: lists of requests and the state they are in.
+ *
+ * Mirrors the device side of ap_queue.c and struct ap_queue; the state machine
+ * stands in queue-sm.ts. Sections that the kernel runs under the queue lock
+ * (a spinlock) contain no await. spec/ap-bus.md 5, spec/attributes.md F.
+ */
+import { Device } from '../driver-core/device.js';
+import { type Errno, KernelError } from '../errno.js';
+import { mkQid } from '../hardware/instructions.js';
+import type { Timer } from '../ports.js';
+import type { Task } from '../sync/task.js';
+import type { ApBus } from './bus.js';
+import type { ApCard } from './card.js';
+import type { ApMessage } from './message.js';
+import { DevState, smEvent, smEventLoop, SmEvent, SmState } from './queue-sm.js';
+
+/** No association index. */
+export const ASSOC_IDX_INVALID = 0x10000;
+
+export class ApQueue extends Device {
+  readonly ap: ApBus;
+  readonly card: ApCard;
+  readonly apqi: number;
+  readonly qid: number;
+  config: boolean;
+  chkstop: boolean;
+  devState: DevState = DevState.UNINITIATED;
+  smState: SmState = SmState.RESET_START;
+  /** Response code of the last error. */
+  lastErrRc = 0;
+  assocIdx = 0;
+  /** Secure-execution bind state of the last TAPQ. */
+  seBs: number;
+  /** The next reset goes with the F bit (`se_bind` 0). */
+  rapqFbit = false;
+  /** Requests in the hardware, as far as the driver knows. */
+  queueCount = 0;
+  /** Requests queued so far. */
+  totalRequestCount = 0;
+  /** Waiting to be sent. */
+  requestq: ApMessage[] = [];
+  /** Sent, not answered. */
+  pendingq: ApMessage[] = [];
+  /** A driver has given it a reply buffer. */
+  hasReplyBuffer = false;
+  /** Nanoseconds until a request in the hardware is looked after; 0: never. */
+  requestTimeout = 0;
+  requestTimer: Timer | undefined;
+  /** 6.1: remembered interrupt state. */
+  interruptFlag = false;
+  /** `driver_override`; undefined: not set. */
+  driverOverride: string | undefined;
+
+  constructor(ap: ApBus, card: ApCard, apqi: number, config: boolean, chkstop: boolean, seBs: number) {
+    const hex = (n: number, w: number): string => n.toString(16).padStart(w, '0');
+    super(ap.core, {
+      name: `${hex(card.apid, 2)}.${hex(apqi, 4)}`,
+      parent: card,
+      bus: ap.bus,
+      type: ap.queueType,
+      groups: ap.hasSecureExecutionQueues && card.mode !== 'cca' ? ['ap_queue_se'] : [],
+    });
+    this.ap = ap;
+    this.card = card;
+    this.apqi = apqi;
+    this.qid = mkQid(card.apid, apqi);
+    this.config = config;
+    this.chkstop = chkstop;
+    this.seBs = seBs;
+  }
+
+  /** `ap_queue_init_state`: from the top, with one POLL. Lists and counters stay. */
+  initState(): void {
+    this.devState = DevState.OPERATING;
+    this.smState = SmState.RESET_START;
+    this.lastErrRc = 0;
+    this.assocIdx = ASSOC_IDX_INVALID;
+    this.ap.poll.wait(smEvent(this, SmEvent.POLL));
+  }
+
+  /** `ap_queue_init_reply`: the driver gives it a reply buffer. */
+  initReply(): void {
+    this.hasReplyBuffer = true;
+    this.ap.poll.wait(smEvent(this, SmEvent.POLL));
+  }
+
+  /** `ap_queue_usable`: may requests be sent here? */
+  get usable(): boolean {
+    if (!this.config || this.chkstop) return false;
+    if (!this.ap.profile.usableNeedsOperating) return true;
+    if (this.devState !== DevState.OPERATING) return false;
+    if (this.ap.hasSecureExecutionQueues) {
+      if (this.card.mode === 'cca') return false;
+      if (this.seBs > 1) return false;
+    }
+    return true;
+  }
+
+  /** `ap_queue_message`. @returns ENODEV, and nothing is counted, unless the queue is OPERATING */
+  queueMessage(message: ApMessage): Errno | undefined {
+    const accepted = this.devState === DevState.OPERATING;
+    if (accepted) {
+      this.requestq.push(message);
+      this.totalRequestCount++;
+      this.card.totalRequestCount++;
+      this.ap.traceRequest(message, 'queued', this);
+    }
+    this.ap.poll.wait(smEventLoop(this, SmEvent.POLL));
+    return accepted ? undefined : 'ENODEV';
+  }
+
+  /** `ap_cancel_message`: taken off its list; a reply that still comes is dropped. */
+  cancelMessage(message: ApMessage): void {
+    for (const list of [this.pendingq, this.requestq]) {
+      const at = list.indexOf(message);
+      if (at >= 0) list.splice(at, 1);
+    }
+    this.ap.traceRequest(message, 'cancelled', this);
+  }
+
+  /** `ap_flush_queue`: every request goes back to its sender with EAGAIN, pending ones first. */
+  flush(): void {
+    for (const list of ['pendingq', 'requestq'] as const) {
+      const messages = this[list];
+      this[list] = [];
+      for (const message of messages) {
+        message.rc = 'EAGAIN';
+        this.ap.traceRequest(message, 'flushed', this);
+        message.receive(this, message, undefined);
+      }
+    }
+    this.queueCount = 0;
+  }
+
+  /** `reset` written. */
+  resetStore(): void {
+    this.flush();
+    this.smState = SmState.RESET_START;
+    this.ap.poll.wait(smEvent(this, SmEvent.POLL));
+    this.ap.dbf(5, `reset_store reset queue=${this.name} triggered by user`);
+  }
+
+  /** Removal, step 1 (`ap_queue_prepare_remove`): nothing is accepted any more, everybody gets EAGAIN. */
+  prepareRemove(): void {
+    this.flush();
+    this.devState = DevState.SHUTDOWN;
+    this.requestTimer?.cancel();
+    this.requestTimer = undefined;
+    this.ap.traceRemoval(this, 'prepare');
+  }
+
+  /** Removal, step 3 (`ap_queue_remove`): reset with zero, not waited for. */
+  finalRemove(): void {
+    this.ap.hw.zapq(this.qid, false);
+    this.devState = DevState.UNINITIATED;
+    this.ap.traceRemoval(this, 'zapq');
+  }
+
+  /** (Re)starts the request timer (`mod_timer(&aq->timeout, ...)`). */
+  armRequestTimer(): void {
+    this.requestTimer?.cancel();
+    this.requestTimer = undefined;
+    if (this.requestTimeout <= 0) return;
+    this.requestTimer = this.ap.core.ports.clock.after(
+      this.requestTimeout,
+      () => this.ap.poll.wait(smEvent(this, SmEvent.TIMEOUT)),
+      { background: true, name: `ap_request_timeout ${this.name}` },
+    );
+  }
+
+  /**
+   * `driver_override` written (7.2): counts at the next probe.
+   * @throws EINTR; EINVAL the bus masks are in use, or the text is 4095 bytes or longer
+   */
+  async driverOverrideStore(task: Task, written: string): Promise<void> {
+    await this.ap.attrMutex.lockInterruptible(task);
+    try {
+      if (this.ap.masksInUse || written.length >= 4095) throw new KernelError('EINVAL');
+      const end = written.search(/[\n\0]/);
+      const text = end < 0 ? written : written.slice(0, end);
+      const before = this.driverOverride !== undefined;
+      this.driverOverride = text === '' ? undefined : text;
+      const after = this.driverOverride !== undefined;
+      if (before !== after) this.ap.overrideCount += after ? 1 : -1;
+    } finally {
+      this.ap.attrMutex.unlock(task);
+    }
+  }
+
+  /** `ap_send_config_uevent`. */
+  sendConfigUevent(): void {
+    this.sendUevent('change', [`CONFIG=${this.config ? 1 : 0}`]);
+  }
+
+  /** `ap_send_online_uevent`. */
+  sendOnlineUevent(online: boolean): void {
+    this.sendUevent('change', [`ONLINE=${online ? 1 : 0}`]);
+  }
+}

@@ -1,0 +1,105 @@
+/**
+ * One crypto adapter as the machine has it: its description, its state, its queues.
+ *
+ * Mirrors what SE and HMC know of a card. Says nothing of drivers; queues come
+ * into being when an instruction or a command first names them.
+ */
+import type { TapqInfo } from './instructions.js';
+import {
+  cexType,
+  DEFAULT_DEPTH,
+  DEFAULT_FAC,
+  DEFAULT_ML,
+  defaultSerial,
+  EP11_DEFAULTS,
+  modeOfFac,
+  type AdapterMode,
+} from './made-up.js';
+import type { HardwareQueue } from './queue.js';
+
+/** What an EP11 card says about itself. */
+export interface Ep11Firmware {
+  readonly apiOrdinal: number;
+  readonly firmwareMajor: number;
+  readonly firmwareMinor: number;
+  /** Bit mask, spec/attributes.md E (op_modes). */
+  readonly opModes: bigint;
+}
+
+/** Everything about a card that does not change while it is plugged. */
+export interface AdapterDescription {
+  /** Type number as TAPQ reports it: 10 CEX4 .. 14 CEX8; newer and older ones are possible. */
+  readonly type: number;
+  /** Decides which firmware runs and, by default, the facility bits. */
+  readonly mode: AdapterMode;
+  /** Upper 32 bits of the TAPQ information word (without bind state). */
+  readonly fac: number;
+  /** Requests a queue holds, 1..16. */
+  readonly depth: number;
+  /** Message limit in units of 4096 bytes, 0..15; 0: 12 KiB. */
+  readonly ml: number;
+  /** 8 characters. */
+  readonly serial: string;
+  readonly ep11: Ep11Firmware;
+}
+
+/** The description of a card that is like a recorded one, with changes. */
+export function describeAdapter(
+  apid: number,
+  type: number,
+  mode: AdapterMode,
+  changes: Partial<AdapterDescription> = {},
+): AdapterDescription {
+  return {
+    type,
+    mode,
+    fac: DEFAULT_FAC[mode],
+    depth: DEFAULT_DEPTH,
+    ml: DEFAULT_ML,
+    serial: defaultSerial(apid),
+    ep11: EP11_DEFAULTS,
+    ...changes,
+  };
+}
+
+/** Largest message in bytes that NQAP accepts (12 KiB where the card states no limit). */
+export const maxMessageSize = (card: AdapterDescription): number =>
+  card.ml > 0 ? card.ml * 4096 : 12288;
+
+export class Adapter {
+  configured = true;
+  checkstopped = false;
+  /** False: the slot is empty although the configuration still lists it. */
+  present = true;
+  /** Response code that SCLP gives to every (de)configure request instead of doing it. */
+  sclpResponse: number | undefined;
+  readonly queues = new Map<number, HardwareQueue>();
+
+  constructor(
+    readonly id: number,
+    public description: AdapterDescription,
+  ) {}
+
+  /** TAPQ information of one of its queues; `bs`: secure-execution bind state, `nd`: domains. */
+  tapqInfo(bs: number, nd: number): TapqInfo {
+    const d = this.description;
+    return { fac: (d.fac | (bs << 14)) >>> 0, bs, at: d.type, nd, ml: d.ml, qd: d.depth - 1 };
+  }
+
+  /** Deconfigured, check-stopped, pulled: what the queues held and their interrupts are gone. */
+  loseQueueState(): void {
+    for (const queue of this.queues.values()) queue.loseState();
+  }
+
+  /** "CEX8 cca" as commands spell it. */
+  get typeText(): string {
+    const { type, mode } = this.description;
+    const name = type >= cexType(4) && type <= cexType(8) ? `cex${type - 6}` : `type ${type}`;
+    return `${name} ${mode}`;
+  }
+
+  /** The mode a driver takes it for; differs from `mode` only with made-up facility bits. */
+  get facMode(): AdapterMode | undefined {
+    return modeOfFac(this.description.fac);
+  }
+}

@@ -1,0 +1,104 @@
+/**
+ * One running kernel, host or guest: the same classes over its own view of the
+ * hardware, with its own profile.
+ *
+ * Boots like the real one: built-in parts (driver core, misc, AP bus), then the
+ * modules of the machine's configuration. spec/ap-bus.md 2.
+ */
+import { ApBus, type ApParameters } from './ap/bus.js';
+import { DriverCore } from './driver-core/core.js';
+import { MiscClass } from './driver-core/misc.js';
+import { isKernelError } from './errno.js';
+import type { ApInstructions } from './hardware/instructions.js';
+import type { Ports } from './ports.js';
+import type { Profile } from './profile/profile.js';
+import { VfioStack } from './vfio-ap/modules.js';
+import { ZcryptStack } from './zcrypt/modules.js';
+
+export interface KernelOptions {
+  /** Kernel command line; `ap.*` parameters count. */
+  readonly commandLine?: string;
+  /** Modules loaded at boot, in order, with what they use. */
+  readonly modules?: readonly string[];
+  /** CONFIG_AP_DEBUG. */
+  readonly debugAttributes?: boolean;
+}
+
+/** The modules of a distribution that loads everything for AP. */
+export const DEFAULT_MODULES = ['zcrypt_cex4', 'vfio_ap'] as const;
+
+export class Kernel {
+  readonly profile: Profile;
+  readonly hw: ApInstructions;
+  readonly core: DriverCore;
+  readonly misc: MiscClass;
+  readonly commandLine: string;
+  /** Undefined on a machine without AP instructions. */
+  ap: ApBus | undefined;
+  readonly zcrypt: ZcryptStack;
+  readonly vfio: VfioStack;
+  readonly #modulesAtBoot: readonly string[];
+  readonly #debugAttributes: boolean;
+
+  constructor(ports: Ports, hw: ApInstructions, profile: Profile, options: KernelOptions = {}) {
+    this.profile = profile;
+    this.hw = hw;
+    this.core = new DriverCore(ports);
+    this.misc = new MiscClass(this.core);
+    this.commandLine = options.commandLine ?? '';
+    this.#modulesAtBoot = options.modules ?? DEFAULT_MODULES;
+    this.#debugAttributes = options.debugAttributes ?? false;
+    this.zcrypt = new ZcryptStack(this);
+    this.vfio = new VfioStack(this);
+  }
+
+  /** Boots: returns when all modules are loaded; the first scan may still be running. */
+  async boot(): Promise<void> {
+    const task = this.core.newTask('init');
+    const ap = new ApBus(this.core, this.hw, this.profile, {
+      parameters: parseApParameters(this.commandLine),
+      debugAttributes: this.#debugAttributes,
+    });
+    try {
+      await ap.init(task);
+      this.ap = ap;
+    } catch (e) {
+      if (!isKernelError(e, 'ENODEV')) throw e;
+    }
+    await this.zcrypt.initBuiltIn(task);
+    await this.vfio.initBuiltIn(task);
+    for (const name of this.#modulesAtBoot) {
+      try {
+        await this.core.modules.load(task, name);
+      } catch (e) {
+        if (!isKernelError(e)) throw e;
+        this.core.log.print('err', `modprobe: can't load ${name}: ${e.errno}`);
+      }
+    }
+  }
+}
+
+/** The `ap.*` words of a kernel command line; the last of a kind wins, numbers that are none are ignored. */
+export function parseApParameters(commandLine: string): ApParameters {
+  const words = new Map<string, string>();
+  for (const word of commandLine.split(/\s+/)) {
+    const m = /^ap\.(\w+)=(.*)$/.exec(word);
+    if (m?.[1] !== undefined && m[2] !== undefined) words.set(m[1], m[2]);
+  }
+  const number = (name: string): number | undefined => {
+    const text = words.get(name);
+    return text !== undefined && /^[+-]?(?:0x[0-9a-f]+|[0-9]+)$/i.test(text) ? Number(text) : undefined;
+  };
+  const parameters: { -readonly [K in keyof ApParameters]: ApParameters[K] } = {};
+  const domain = number('domain');
+  if (domain !== undefined) parameters.domain = domain;
+  const pollThread = number('poll_thread');
+  if (pollThread !== undefined) parameters.pollThread = pollThread;
+  const useirq = number('useirq');
+  if (useirq !== undefined) parameters.useirq = useirq;
+  const apmask = words.get('apmask');
+  if (apmask !== undefined) parameters.apmask = apmask;
+  const aqmask = words.get('aqmask');
+  if (aqmask !== undefined) parameters.aqmask = aqmask;
+  return parameters;
+}
