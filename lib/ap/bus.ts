@@ -9,6 +9,7 @@ import { Bus } from '../driver-core/bus.js';
 import type { DriverCore } from '../driver-core/core.js';
 import { Device, type DeviceType } from '../driver-core/device.js';
 import type { Driver } from '../driver-core/driver.js';
+import { Kobject } from '../driver-core/kobject.js';
 import { KernelError } from '../errno.js';
 import { type ApConfigInfo, type ApInstructions, QCI } from '../hardware/instructions.js';
 import type { Profile } from '../profile/profile.js';
@@ -105,6 +106,7 @@ export class ApBus {
    * @throws ENODEV the machine has no AP instructions
    */
   async init(task: Task): Promise<void> {
+    this.#addModuleDir();
     if (!this.hw.available) {
       this.core.log.print('warning', 'ap: The hardware system does not support AP instructions');
       throw new KernelError('ENODEV');
@@ -258,6 +260,16 @@ export class ApBus {
     this.onRemovalStep?.(aq, step);
     const { trace } = this.core.ports;
     if (trace.enabled) trace.emit({ kind: 'ap.remove', text: `${aq.name} ${step}`, data: { queue: aq.name, step } });
+  }
+
+  /** /sys/module/ap of a kernel with the bus built in: a name and its parameters. */
+  #addModuleDir(): void {
+    const dir = new Kobject(this.core.tree, 'ap', this.core.moduleDir);
+    dir.addDir();
+    dir.addGroup('builtin_module');
+    const parameters = new Kobject(this.core.tree, 'parameters', dir);
+    parameters.addDir();
+    parameters.addGroup('ap_parameters');
   }
 
   #initMasks(): void {

@@ -12,7 +12,6 @@ import {
   DEFAULT_ML,
   defaultSerial,
   EP11_DEFAULTS,
-  modeOfFac,
   type AdapterMode,
 } from './made-up.js';
 import type { HardwareQueue } from './queue.js';
@@ -94,12 +93,7 @@ export class Adapter {
   /** "CEX8 cca" as commands spell it. */
   get typeText(): string {
     const { type, mode } = this.description;
-    const name = type >= cexType(4) && type <= cexType(8) ? `cex${type - 6}` : `type ${type}`;
+    const name = type >= cexType(4) && type <= cexType(9) ? `cex${type - 6}` : `type ${type}`;
     return `${name} ${mode}`;
-  }
-
-  /** The mode a driver takes it for; differs from `mode` only with made-up facility bits. */
-  get facMode(): AdapterMode | undefined {
-    return modeOfFac(this.description.fac);
   }
 }

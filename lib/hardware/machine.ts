@@ -18,7 +18,7 @@ import type {
   Qid,
   SclpApResult,
 } from './instructions.js';
-import { DEFAULT_PROCESSING_DELAY, HardwareQueue, QUEUE_INSTRUCTIONS } from './queue.js';
+import { DEFAULT_PROCESSING_DELAY, HardwareQueue } from './queue.js';
 
 /** What cannot be changed while kernels run. */
 export interface MachineOptions {
@@ -124,9 +124,8 @@ export class Machine {
 
   /** Another kind of card in the same slot; configured or not as before. */
   retypeAdapter(adapter: Adapter, description: AdapterDescription): void {
-    adapter.loseQueueState();
     adapter.description = description;
-    for (const queue of adapter.queues.values()) queue.loseState();
+    adapter.loseQueueState();
   }
 
   setConfigured(adapter: Adapter, on: boolean): boolean {
@@ -259,18 +258,6 @@ export class Machine {
     return () => {
       if (this.#gisaHandlers.get(gisa) === handler) this.#gisaHandlers.delete(gisa);
     };
-  }
-
-  /** One line about a queue: its contents, its knobs, the instructions since the last `resets`. */
-  queueStatusLine(queue: HardwareQueue): string {
-    const counts = QUEUE_INSTRUCTIONS.filter((i) => queue.count(i) > 0)
-      .map((i) => ` ${i}=${queue.count(i)}`)
-      .join('');
-    return (
-      `queue ${queue.name} req ${queue.requests} rep ${queue.replies} hold ${Number(queue.hold)}` +
-      ` irq ${Number(queue.irqEnabled)} reset-left ${queue.resetPollsLeft} busy ${queue.busy}` +
-      ` bs ${queue.bindState} answered ${queue.answered}${counts}\n`
-    );
   }
 }
 

@@ -6,7 +6,7 @@
  * recorded `serialnr`, `mkvps`, `API_ordinalnr`, `FW_version` and `op_modes`
  * follows from them. Everything here is a default of an AdapterDescription.
  */
-import { FAC, mkQid } from './instructions.js';
+import { mkQid } from './instructions.js';
 
 /** What a card works as. */
 export type AdapterMode = 'cca' | 'accel' | 'ep11';
@@ -20,14 +20,6 @@ export const DEFAULT_FAC: Readonly<Record<AdapterMode, number>> = {
   accel: 0x6a800000,
   ep11: 0x06800000,
 };
-
-/** The mode that facility bits say, in the order in which the kernel looks at them. */
-export function modeOfFac(fac: number): AdapterMode | undefined {
-  if (fac & FAC.ACCEL) return 'accel';
-  if (fac & FAC.CCA) return 'cca';
-  if (fac & FAC.EP11) return 'ep11';
-  return undefined;
-}
 
 /** Requests a queue holds. */
 export const DEFAULT_DEPTH = 8;

@@ -22,7 +22,16 @@ import type { Machine } from './machine.js';
 import { type ReplyFault, faultyReply } from './reply-fault.js';
 
 /** Instructions of one queue that are counted and that faults can be injected into. */
-export const QUEUE_INSTRUCTIONS = ['tapq', 'rapq', 'zapq', 'aqic', 'nqap', 'dqap', 'bapq', 'aapq'] as const;
+export const QUEUE_INSTRUCTIONS = [
+  'tapq',
+  'rapq',
+  'zapq',
+  'aqic',
+  'nqap',
+  'dqap',
+  'bapq',
+  'aapq',
+] as const;
 export type QueueInstruction = (typeof QUEUE_INSTRUCTIONS)[number];
 
 /** From NQAP to the reply, if nothing else is set. */
@@ -120,6 +129,18 @@ export class HardwareQueue {
 
   get irqEnabled(): boolean {
     return this.#irq !== undefined && this.#irqPollsLeft === 0;
+  }
+
+  /** Something is in it or set on it: worth a line in a description of the machine. */
+  get isRemarkable(): boolean {
+    const set = [this.hold, this.busy, this.resetPollsLeft, this.asyncResponse, this.irqPolls];
+    return (
+      set.some(Boolean) ||
+      this.#requests.length + this.#replies.length > 0 ||
+      this.bindState !== this.#unboundState() ||
+      (this.#injected?.size ?? 0) > 0 ||
+      [this.resetDuration, this.resetPolls, this.replyFault].some((knob) => knob !== undefined)
+    );
   }
 
   // Instructions.
@@ -267,9 +288,11 @@ export class HardwareQueue {
       this.resetPollsLeft--;
       return this.#status(RC.RESET_IN_PROGRESS);
     }
-    if (this.#machine.ports.clock.now() < this.#resetUntil) return this.#status(RC.RESET_IN_PROGRESS);
+    if (this.#machine.ports.clock.now() < this.#resetUntil)
+      return this.#status(RC.RESET_IN_PROGRESS);
     const isReset = instruction === 'rapq' || instruction === 'zapq';
-    if (this.asyncResponse !== 0 && !isReset) return { ...this.#status(this.asyncResponse), async: true };
+    if (this.asyncResponse !== 0 && !isReset)
+      return { ...this.#status(this.asyncResponse), async: true };
     return undefined;
   }
 
@@ -352,7 +375,10 @@ export class HardwareQueue {
   /** The reply to one request; undefined: it is lost. */
   #answer(request: Uint8Array): Uint8Array | undefined {
     const good = (): Uint8Array =>
-      answerRequest({ ports: this.#machine.ports, card: this.#adapter.description, qid: this.qid }, request);
+      answerRequest(
+        { ports: this.#machine.ports, card: this.#adapter.description, qid: this.qid },
+        request,
+      );
     const fault = this.replyFault;
     if (!fault) return good();
     if (fault.left > 0 && --fault.left === 0) this.replyFault = undefined;

@@ -1,0 +1,36 @@
+/**
+ * `modules`: what modprobe, rmmod and lsmod do.
+ *
+ * Write `load NAME [PARAMETER=VALUE ..]` or `unload NAME`; read: as lsmod.
+ */
+import { KernelError } from '../../lib/errno.js';
+import type { Kernel } from '../../lib/kernel.js';
+import type { Task } from '../../lib/sync/task.js';
+import { type Outcome, printed } from './verbs.js';
+
+export function describeModules(kernel: Kernel): string {
+  const lines = ['Module                  Size  Used by\n'];
+  for (const module of [...kernel.core.modules.loaded.values()].reverse()) {
+    const users = [...module.holders.links.keys()].reverse().join(',');
+    const size = module.definition.info.coresize ?? 0;
+    lines.push(`${module.name.padEnd(19)} ${String(size).padStart(8)}  ${module.refcnt}${users ? ` ${users}` : ''}\n`);
+  }
+  return lines.join('');
+}
+
+export async function runModuleCommand(kernel: Kernel, task: Task, line: string): Promise<Outcome> {
+  const [verb, written, ...args] = line.trim().split(/\s+/);
+  if (!written || (verb !== 'load' && verb !== 'unload') || (verb === 'unload' && args.length > 0))
+    throw new KernelError('EINVAL', `modules: "${line}": expected load NAME [PARAMETER=VALUE ..] or unload NAME`);
+  const name = written.replaceAll('-', '_');
+  if (verb === 'load') {
+    const parameters = new Map<string, string>();
+    for (const arg of args) {
+      const at = arg.indexOf('=');
+      if (at <= 0) throw new KernelError('EINVAL', `modules: "${arg}" is no PARAMETER=VALUE`);
+      parameters.set(arg.slice(0, at), arg.slice(at + 1));
+    }
+    await kernel.core.modules.load(task, name, parameters);
+  } else await kernel.core.modules.unload(task, name);
+  return printed('');
+}

@@ -1,0 +1,174 @@
+/**
+ * An open file: one buffered content, one store per write.
+ *
+ * Mirrors fs/kernfs/file.c and the parts of fs/seq_file.c that a file with
+ * a single record uses: content is made when a read starts at offset 0 or
+ * elsewhere than the last one ended, and everything else comes from the buffer.
+ * Two locks as there: one for the buffer (seq_file's), inside it one around
+ * show and store (kernfs_open_file.mutex). Leaves out mmap and poll.
+ */
+import { KernelError } from '../../lib/errno.js';
+import type { FileNode, IoContext } from './node.js';
+import { PAGE_SIZE } from './node.js';
+
+/** Users one after the other, in order of arrival. */
+class Turns {
+  #busy = false;
+  readonly #waiting: (() => void)[] = [];
+
+  /** Undefined when it was free. */
+  take(): Promise<void> | undefined {
+    if (this.#busy) return new Promise((go) => this.#waiting.push(go));
+    this.#busy = true;
+    return undefined;
+  }
+
+  leave(): void {
+    const next = this.#waiting.shift();
+    if (next) next();
+    else this.#busy = false;
+  }
+}
+
+export class OpenFile {
+  readonly #buffer = new Turns();
+  readonly #handlers = new Turns();
+  /** The buffered content, and where in it the next read goes on. */
+  #content = '';
+  #from = 0;
+  /** False while the one record has not been shown (seq_file's index 0). */
+  #shown = false;
+  /** File offset at which the last read ended. */
+  #readPos = 0;
+
+  constructor(
+    readonly node: FileNode,
+    readonly readable: boolean,
+    readonly writable: boolean,
+  ) {}
+
+  /**
+   * `seq_read_iter`: at most `length` bytes at `offset`.
+   * @throws EBADF, ENODEV, EIO, or what show throws; the buffer is then as before
+   */
+  async read(ctx: IoContext, offset: number, length: number): Promise<string> {
+    if (!this.readable) throw new KernelError('EBADF');
+    if (length === 0) return '';
+    const wait = this.#buffer.take();
+    if (wait) await wait;
+    try {
+      const bytes = await this.#readLocked(ctx, offset, length);
+      this.#readPos += bytes.length;
+      return bytes;
+    } finally {
+      this.#buffer.leave();
+    }
+  }
+
+  async #readLocked(ctx: IoContext, offset: number, length: number): Promise<string> {
+    if (offset === 0) this.#rewind();
+    if (offset !== this.#readPos) await this.#traverse(ctx, offset);
+    if (this.#from < this.#content.length) {
+      const bytes = this.#take(length);
+      if (bytes.length > 0) return bytes;
+    }
+    await this.#nextRecord(ctx);
+    return this.#take(length);
+  }
+
+  /** Forgets the content: the next read makes it again. */
+  #rewind(): void {
+    this.#shown = false;
+    this.#content = '';
+    this.#from = 0;
+  }
+
+  #take(length: number): string {
+    const bytes = this.#content.slice(this.#from, this.#from + length);
+    this.#from += bytes.length;
+    return bytes;
+  }
+
+  /** `traverse`: makes the content anew and goes to `offset` in it. */
+  async #traverse(ctx: IoContext, offset: number): Promise<void> {
+    this.#rewind();
+    try {
+      if (offset > 0) {
+        await this.#nextRecord(ctx);
+        this.#from = Math.min(offset, this.#content.length);
+      }
+      this.#readPos = offset;
+    } catch (e) {
+      this.#readPos = 0;
+      this.#rewind();
+      throw e;
+    }
+  }
+
+  /** Shows the one record, or finds that there is no other: both need the node to be there. */
+  async #nextRecord(ctx: IoContext): Promise<void> {
+    await this.#inside(ctx, async () => {
+      this.#content = '';
+      this.#from = 0;
+      if (this.#shown) return;
+      const { show, unlimited } = this.node;
+      if (!show) throw new KernelError('EIO');
+      const text = await show(ctx);
+      this.#content = unlimited ? text : text.slice(0, PAGE_SIZE - 1);
+      this.#shown = true;
+    });
+  }
+
+  /**
+   * `kernfs_fop_write_iter` and `sysfs_kf_write`: one write is one store, the offset does not matter.
+   * @returns how many bytes were taken, at most a page
+   * @throws EBADF, ENODEV, EIO, or what store throws
+   */
+  async write(ctx: IoContext, text: string): Promise<number> {
+    if (!this.writable) throw new KernelError('EBADF');
+    const passed = this.node.unlimited ? text : text.slice(0, PAGE_SIZE);
+    return this.#inside(ctx, async () => {
+      if (passed.length === 0) return 0;
+      if (!this.node.store) throw new KernelError('EIO');
+      return (await this.node.store(passed, ctx)) ?? passed.length;
+    });
+  }
+
+  /** Runs a handler: one at a time in this open file, with an active reference of the node. */
+  async #inside<T>(ctx: IoContext, handler: () => Promise<T>): Promise<T> {
+    const wait = this.#handlers.take();
+    if (wait) await wait;
+    try {
+      this.node.enter(ctx.task);
+      try {
+        return await handler();
+      } finally {
+        this.node.leave(ctx.task);
+      }
+    } finally {
+      this.#handlers.leave();
+    }
+  }
+}
+
+/** lseek(2) `whence`. */
+export type Whence = 'set' | 'cur' | 'end' | 'data' | 'hole';
+
+/** s_maxbytes of sysfs: MAX_NON_LFS. */
+const MAX_OFFSET = 0x7fff_ffff;
+
+/**
+ * `generic_file_llseek`: the new file position.
+ * @throws EINVAL, ENXIO
+ */
+export function seek(position: number, offset: number, whence: Whence, size: number): number {
+  let target = offset;
+  if (whence === 'cur') target += position;
+  if (whence === 'end') target += size;
+  if (whence === 'data' || whence === 'hole') {
+    if (offset < 0 || offset >= size) throw new KernelError('ENXIO');
+    if (whence === 'hole') target = size;
+  }
+  if (target < 0 || target > MAX_OFFSET) throw new KernelError('EINVAL');
+  return target;
+}

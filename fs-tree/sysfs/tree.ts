@@ -1,0 +1,148 @@
+/**
+ * Kobjects as nodes.
+ *
+ * Mirrors fs/sysfs: a directory shows what its kobject has at this moment (file
+ * groups through their tables, links, children); nothing is kept here. Inode
+ * numbers follow from the serial number of the object behind a node and the
+ * row of the table, not from who asked first.
+ */
+import type { FileGroup, Kobject, KobjectLink } from '../../lib/driver-core/kobject.js';
+import type { Kernel } from '../../lib/kernel.js';
+import type { Task } from '../../lib/sync/task.js';
+import { linkText } from '../kernfs/link.js';
+import type { DirEntry, DirNode, FileNode, IoContext, LinkNode, Node, Show, Store } from '../kernfs/node.js';
+import { type Attr, modeOf } from './table.js';
+import { tableOf } from './tables/index.js';
+
+/** Rows a table may have; a serial number owns this many inode numbers. */
+const ROWS = 64;
+
+/** What helpers like sysfs_emit put into a page at most; the rest is cut silently. */
+const EMIT_MAX = 4095;
+
+/** The directory that a kernel shows as /sys. */
+export function sysfsRoot(kernel: Kernel): DirNode {
+  return new KobjectDir(kernel, kernel.core.root);
+}
+
+class KobjectDir implements DirNode {
+  readonly kind = 'dir';
+  readonly mode = 0o755;
+  constructor(
+    readonly kernel: Kernel,
+    readonly kobj: Kobject,
+  ) {}
+
+  get ino(): number {
+    return this.kobj.serial * ROWS;
+  }
+
+  get owner(): object {
+    return this.kobj;
+  }
+
+  get alive(): boolean {
+    return this.kobj.visible;
+  }
+
+  lookup(name: string): Node | undefined {
+    const child = this.kobj.children.get(name);
+    if (child) return new KobjectDir(this.kernel, child);
+    const link = this.kobj.links.get(name);
+    if (link) return new LinkTo(this.kobj, name, link);
+    for (const group of this.kobj.groups.values()) {
+      const { rows } = tableOf(group.name);
+      const at = rows.findIndex((row) => row.name === name);
+      const row = rows[at];
+      if (row && this.#shows(row)) return new AttrFile(this.kernel, group, row, at);
+    }
+    return undefined;
+  }
+
+  *entries(): Generator<DirEntry> {
+    for (const child of this.kobj.children.values())
+      yield { name: child.name, kind: 'dir', ino: child.serial * ROWS };
+    for (const [name, link] of this.kobj.links) yield { name, kind: 'link', ino: link.serial * ROWS };
+    for (const group of this.kobj.groups.values())
+      for (const [at, row] of tableOf(group.name).rows.entries())
+        if (this.#shows(row)) yield { name: row.name, kind: 'file', ino: group.serial * ROWS + at };
+  }
+
+  subdirs(): number {
+    return this.kobj.children.size;
+  }
+
+  #shows(row: Attr<Kobject>): boolean {
+    if (row.since && !row.since(this.kernel.profile)) return false;
+    return row.visible ? row.visible(this.kobj, this.kernel) : true;
+  }
+}
+
+class AttrFile implements FileNode {
+  readonly kind = 'file';
+  readonly mode: number;
+  readonly show: Show | undefined;
+  readonly store: Store | undefined;
+
+  constructor(
+    readonly kernel: Kernel,
+    readonly group: FileGroup,
+    readonly row: Attr<Kobject>,
+    readonly at: number,
+  ) {
+    this.mode = modeOf(row, kernel.profile);
+    const { show, store } = row;
+    if (show)
+      this.show = (io: IoContext) => {
+        const text = show(group.kobj, { ...io, kernel });
+        return typeof text === 'string' ? text.slice(0, EMIT_MAX) : text.then((t) => t.slice(0, EMIT_MAX));
+      };
+    if (store) this.store = (text: string, io: IoContext) => store(group.kobj, text, { ...io, kernel });
+  }
+
+  get ino(): number {
+    return this.group.serial * ROWS + this.at;
+  }
+
+  get owner(): object {
+    return this.group;
+  }
+
+  get alive(): boolean {
+    return this.group.alive;
+  }
+
+  enter(task: Task): void {
+    this.group.enter(task);
+  }
+
+  leave(task: Task): void {
+    this.group.leave(task);
+  }
+}
+
+class LinkTo implements LinkNode {
+  readonly kind = 'link';
+  readonly mode = 0o777;
+  constructor(
+    readonly dir: Kobject,
+    readonly name: string,
+    readonly link: KobjectLink,
+  ) {}
+
+  get ino(): number {
+    return this.link.serial * ROWS;
+  }
+
+  get owner(): object {
+    return this.link;
+  }
+
+  get alive(): boolean {
+    return this.dir.links.get(this.name) === this.link;
+  }
+
+  get target(): string {
+    return linkText(this.dir.devpath, this.link.target.devpath);
+  }
+}

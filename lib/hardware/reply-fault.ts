@@ -1,0 +1,59 @@
+/**
+ * Wrong answers on purpose: `hw queue CC.DDDD reply ...`.
+ *
+ * Mirrors nothing of a real card; the forms are those of traces/README.md.
+ */
+import {
+  CPRBX_LENGTH,
+  TYPE,
+  decodeType6,
+  encodeCprbx,
+  encodeErrorReply,
+  encodeFunction,
+  encodeType80,
+  encodeType86,
+} from './messages.js';
+
+/** What the next requests get instead of their good answer. */
+export type ReplyFault = {
+  /** Requests it still concerns; negative: all. */
+  left: number;
+} & (
+  | { readonly kind: 'lost' }
+  /** A message of this type with this reply code. */
+  | { readonly kind: 'type'; readonly type: number; readonly code: number }
+  /** CCA service codes, decimal. */
+  | { readonly kind: 'cca'; readonly returnCode: number; readonly reasonCode: number }
+);
+
+/** undefined: the request is never answered. */
+export function faultyReply(
+  fault: ReplyFault,
+  request: Uint8Array,
+  good: () => Uint8Array,
+): Uint8Array | undefined {
+  switch (fault.kind) {
+    case 'lost':
+      return undefined;
+    case 'cca':
+      return ccaCodes(request, fault.returnCode, fault.reasonCode);
+    case 'type':
+      if (fault.type === TYPE.REPLY_RSA) return encodeType80(new Uint8Array(0), fault.code);
+      if (fault.type === TYPE.REPLY_CPRB) return withReplyCode(good(), fault.code);
+      return encodeErrorReply(fault.type, fault.code);
+  }
+}
+
+function withReplyCode(reply: Uint8Array, code: number): Uint8Array {
+  reply[4] = code;
+  return reply;
+}
+
+function ccaCodes(request: Uint8Array, returnCode: number, reasonCode: number): Uint8Array {
+  const message = decodeType6(request);
+  const parameters = encodeFunction(message?.functionCode ?? '  ', []);
+  const control = new Uint8Array(CPRBX_LENGTH + parameters.length);
+  control.set(encodeCprbx({ returnCode, reasonCode, rpldParml: parameters.length }));
+  control.set(parameters, CPRBX_LENGTH);
+  return encodeType86(control);
+}

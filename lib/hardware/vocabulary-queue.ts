@@ -1,0 +1,128 @@
+/**
+ * `queue CC.DDDD ...` of the vocabulary.
+ */
+import { MSEC } from '../ports.js';
+import { queueStatusLine } from './describe.js';
+import { mkQid } from './instructions.js';
+import { QUEUE_INSTRUCTIONS, queueName, type HardwareQueue } from './queue.js';
+import type { ReplyFault } from './reply-fault.js';
+import { CommandError, cNumber, parseNumber, type Run, type Words } from './words.js';
+
+/** What a command does to its queue; returns what it prints. */
+type OnQueue = (queue: HardwareQueue) => string | undefined;
+
+const MANY = 1e9;
+
+export function parseQueueCommand(words: Words): Run {
+  const qid = parseQueueName(words.word('queue'));
+  const verb = words.word('what to do');
+  const parse = Object.hasOwn(VERBS, verb) ? VERBS[verb] : undefined;
+  if (!parse) {
+    throw new CommandError(`unknown "${verb}" (known: ${Object.keys(VERBS).join(' ')})`);
+  }
+  const run = parse(words);
+  return (machine) => {
+    const queue = machine.queue(qid);
+    if (!queue) throw new CommandError(`there is no card for queue ${queueName(qid)}`);
+    return run(queue) ?? '';
+  };
+}
+
+const VERBS: Readonly<Record<string, (words: Words) => OnQueue>> = {
+  hold: () => (queue) => {
+    queue.hold = true;
+  },
+  release: () => (queue) => queue.release(),
+  status: () => queueStatusLine,
+  drop: () => (queue) => queue.dropContents(),
+  irqoff: () => (queue) => queue.disableInterrupts(),
+  'reset-ms': (words) => {
+    const ms = words.number('milliseconds', 0, 86_400_000);
+    return (queue) => {
+      queue.resetDuration = ms * MSEC;
+    };
+  },
+  'reset-polls': (words) => {
+    const polls = words.number('polls', 0, MANY);
+    return (queue) => {
+      queue.resetPolls = polls;
+    };
+  },
+  'reset-left': (words) => {
+    const polls = words.number('polls', 0, MANY);
+    return (queue) => {
+      queue.resetPollsLeft = polls;
+    };
+  },
+  busy: (words) => {
+    const count = words.number('instructions', 0, MANY);
+    return (queue) => {
+      queue.busy = count;
+    };
+  },
+  'irq-polls': (words) => {
+    const polls = words.number('polls', 0, MANY);
+    return (queue) => {
+      queue.irqPolls = polls;
+    };
+  },
+  bs: (words) => {
+    const state = words.number('bind state', 0, 3);
+    return (queue) => {
+      queue.bindState = state;
+    };
+  },
+  async: (words) => {
+    const rc = words.number('response code', 0, 0xff);
+    return (queue) => {
+      queue.asyncResponse = rc;
+    };
+  },
+  inject: (words) => {
+    const instruction = words.oneOf(...QUEUE_INSTRUCTIONS);
+    const rc = words.number('response code', 0, 0xff);
+    const count = words.optionalNumber('count', 0, MANY, 1);
+    return (queue) => queue.inject(instruction, rc, count);
+  },
+  reply: (words) => {
+    const fault = parseReply(words);
+    return (queue) => {
+      queue.replyFault = fault ? { ...fault } : undefined;
+    };
+  },
+};
+
+/** TYPE CODE [COUNT] | cca RC RS [COUNT] | lost [COUNT] | off; undefined: off. */
+function parseReply(words: Words): ReplyFault | undefined {
+  const first = words.word('what to reply');
+  const count = (): number => words.optionalNumber('count', -1, MANY, 1);
+  switch (first) {
+    case 'off':
+      return undefined;
+    case 'lost':
+      return withCount({ kind: 'lost', left: count() });
+    case 'cca': {
+      const returnCode = words.number('return code', 0, 0xffff);
+      const reasonCode = words.number('reason code', 0, 0xffff);
+      return withCount({ kind: 'cca', returnCode, reasonCode, left: count() });
+    }
+    default: {
+      if (cNumber(first) === undefined) throw new CommandError(`unknown reply "${first}"`);
+      const type = parseNumber(first, 'message type', 0, 0xff);
+      const code = words.number('reply code', 0, 0xff);
+      return withCount({ kind: 'type', type, code, left: count() });
+    }
+  }
+}
+
+/** No requests at all is the same as off. */
+const withCount = (fault: ReplyFault): ReplyFault | undefined =>
+  fault.left === 0 ? undefined : fault;
+
+/** As in sysfs, hexadecimal: 02.0004. */
+function parseQueueName(word: string): number {
+  const match = /^([0-9a-f]{1,2})\.([0-9a-f]{1,4})$/i.exec(word);
+  const domain = match ? parseInt(match[2]!, 16) : 256;
+  if (!match || domain > 255) throw new CommandError(`"${word}" is not a queue (CC.DDDD)`);
+  return mkQid(parseInt(match[1]!, 16), domain);
+}

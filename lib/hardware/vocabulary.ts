@@ -1,0 +1,149 @@
+/**
+ * The `hw` vocabulary: changes of the machine as text.
+ *
+ * Mirrors the "Vocabulary of the scenarios" of traces/README.md. All commands
+ * of a text are parsed before the first one runs; a command that fails changes
+ * nothing, commands before it stay done. Numbers are C numbers (0x.. hex).
+ */
+import { KernelError } from '../errno.js';
+import { MSEC, USEC } from '../ports.js';
+import { parseCardCommand } from './vocabulary-card.js';
+import { parseQueueCommand } from './vocabulary-queue.js';
+import { describeMachine } from './describe.js';
+import type { Machine } from './machine.js';
+import { CommandError, Words, type Run } from './words.js';
+
+/**
+ * Runs one or several commands, separated by `;` or newline; a leading `hw` is
+ * allowed. Returns what they print. Throws KernelError EINVAL with a message.
+ */
+export function runHardwareCommand(machine: Machine, text: string): string {
+  const runs = text
+    .split(/[;\n]/)
+    .map((command) => command.trim())
+    .filter((command) => command !== '')
+    .map((command) => ({ command, run: parseCommand(command) }));
+  let output = '';
+  for (const { command, run } of runs) {
+    const result = withCommand(command, () => run(machine));
+    if (result === 'changed') machine.announceChange();
+    else output += result;
+  }
+  return output;
+}
+
+/** Puts the command into the message of whatever it fails with. */
+function withCommand<T>(command: string, body: () => T): T {
+  try {
+    return body();
+  } catch (e) {
+    if (!(e instanceof CommandError)) throw e;
+    throw new KernelError('EINVAL', `hw: ${command}: ${e.message}`);
+  }
+}
+
+function parseCommand(command: string): Run {
+  return withCommand(command, () => {
+    const words = new Words(command);
+    words.skip('hw');
+    const run = parseVerb(words);
+    words.end();
+    return run;
+  });
+}
+
+type Verb = (words: Words) => Run;
+
+/** A command that prints nothing and changes nothing that is announced. */
+const quietly =
+  (change: (machine: Machine) => void): Run =>
+  (machine) => {
+    change(machine);
+    return '';
+  };
+
+const VERBS: Readonly<Record<string, Verb>> = {
+  card: parseCardCommand,
+  queue: parseQueueCommand,
+  domain: (words) => parseDomain(words, (machine, id, on) => machine.setUsageDomain(id, on)),
+  cdomain: (words) => parseDomain(words, (machine, id, on) => machine.setControlDomain(id, on)),
+  resets: () => (machine) => machine.takeResetReport(),
+  show: () => (machine) => describeMachine(machine),
+  hold: () => quietly((machine) => machine.setHoldAll(true)),
+  release: () => quietly((machine) => machine.setHoldAll(false)),
+  qci: (words) => {
+    const on = words.onOff();
+    return quietly((machine) => {
+      machine.qciInstalled = on;
+    });
+  },
+  notify: (words) => {
+    const what = words.oneOf('on', 'off', 'now');
+    return quietly((machine) => {
+      if (what === 'now') machine.announceChange(true);
+      else machine.notify = what === 'on';
+    });
+  },
+  trace: (words) => {
+    const on = words.onOff();
+    return quietly((machine) => {
+      machine.traceInstructions = on;
+    });
+  },
+  'reset-ms': (words) => {
+    const ms = words.number('milliseconds', 0, 86_400_000);
+    return quietly((machine) => {
+      machine.resetDuration = ms * MSEC;
+    });
+  },
+  'reset-polls': (words) => {
+    const polls = words.number('polls', 0, 1e9);
+    return quietly((machine) => {
+      machine.resetPolls = polls;
+    });
+  },
+  'assoc-polls': (words) => {
+    const polls = words.number('polls', 0, 1e9);
+    return quietly((machine) => {
+      machine.assocPolls = polls;
+    });
+  },
+  delay: (words) => {
+    const usec = words.number('microseconds', 0, 1e12);
+    return quietly((machine) => {
+      machine.processingDelay = usec * USEC;
+    });
+  },
+  'qci-flags': (words) => {
+    const flags = words.number('flags', 0, 0xffffffff);
+    return quietly((machine) => {
+      machine.qciFlags = flags;
+    });
+  },
+  limits: (words) => {
+    const na = words.number('maximum adapter id', 0, 255);
+    const nd = words.number('maximum domain id', 0, 255);
+    return quietly((machine) => {
+      machine.maxAdapter = na;
+      machine.maxDomain = nd;
+    });
+  },
+};
+
+function parseVerb(words: Words): Run {
+  const verb = words.word('a command');
+  const parse = Object.hasOwn(VERBS, verb) ? VERBS[verb] : undefined;
+  if (!parse) {
+    throw new CommandError(`unknown command "${verb}" (known: ${Object.keys(VERBS).join(' ')})`);
+  }
+  return parse(words);
+}
+
+function parseDomain(
+  words: Words,
+  change: (machine: Machine, id: number, on: boolean) => boolean,
+): Run {
+  const id = words.number('domain', 0, 255);
+  const on = words.oneOf('add', 'remove') === 'add';
+  return (machine) => (change(machine, id, on) ? 'changed' : '');
+}
