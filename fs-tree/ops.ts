@@ -178,8 +178,8 @@ export class Ops {
   }
 
   /** One write, whose offset does not matter. @returns bytes taken @throws EBADF, ENODEV, EIO, or what store throws */
-  write(caller: Caller, file: OpenFile, bytes: string): Promise<number> {
-    return this.#guardAsync('write', caller, file.node, () => file.write(context(caller), bytes));
+  write(caller: Caller, file: OpenFile, bytes: string, offset = 0): Promise<number> {
+    return this.#guardAsync('write', caller, file.node, () => file.write(context(caller), bytes, offset));
   }
 
   /** The new position. @throws EINVAL, ENXIO, ENODEV */

@@ -29,6 +29,12 @@ export interface Caller {
 export interface IoContext {
   readonly task: Task;
   readonly caller: Caller;
+  /**
+   * Only in a store: what the next read of the same open file finds behind the
+   * bytes just written (the manner of fs/libfs.c simple_transaction). Only the
+   * control tree uses it.
+   */
+  readonly reply?: (text: string) => void;
 }
 
 /** Makes the content of a file: bytes as a latin1 string. @throws KernelError */

@@ -124,14 +124,36 @@ export class OpenFile {
    * @returns how many bytes were taken, at most a page
    * @throws EBADF, ENODEV, EIO, or what store throws
    */
-  async write(ctx: IoContext, text: string): Promise<number> {
+  async write(ctx: IoContext, text: string, offset = 0): Promise<number> {
     if (!this.writable) throw new KernelError('EBADF');
     const passed = this.node.unlimited ? text : text.slice(0, PAGE_SIZE);
+    // After a failed write the file position has not moved: the reply is then at the old one.
+    let moved = 0;
+    let answer: string | undefined;
+    const withReply: IoContext = {
+      ...ctx,
+      reply: (given) => {
+        answer = given;
+      },
+    };
     return this.#inside(ctx, async () => {
       if (passed.length === 0) return 0;
       if (!this.node.store) throw new KernelError('EIO');
-      return (await this.node.store(passed, ctx)) ?? passed.length;
+      try {
+        moved = (await this.node.store(passed, withReply)) ?? passed.length;
+        return moved;
+      } finally {
+        if (answer !== undefined) this.#answer(answer, offset + moved);
+      }
     });
+  }
+
+  /** Fills the buffer as if the last read had ended at `position`, with `text` still to come. */
+  #answer(text: string, position: number): void {
+    this.#content = text;
+    this.#from = 0;
+    this.#shown = true;
+    this.#readPos = position;
   }
 
   /** Runs a handler: one at a time in this open file, with an active reference of the node. */

@@ -20,9 +20,12 @@ const ROWS = 64;
 /** What helpers like sysfs_emit put into a page at most; the rest is cut silently. */
 const EMIT_MAX = 4095;
 
+/** Directories of other file systems, by the kobject and the name under which they are mounted. */
+export type MountPoints = ReadonlyMap<Kobject, ReadonlyMap<string, DirNode>>;
+
 /** The directory that a kernel shows as /sys. */
-export function sysfsRoot(kernel: Kernel): DirNode {
-  return new KobjectDir(kernel, kernel.core.root);
+export function sysfsRoot(kernel: Kernel, mounts: MountPoints = new Map()): DirNode {
+  return new KobjectDir(kernel, kernel.core.root, mounts);
 }
 
 class KobjectDir implements DirNode {
@@ -31,6 +34,7 @@ class KobjectDir implements DirNode {
   constructor(
     readonly kernel: Kernel,
     readonly kobj: Kobject,
+    readonly mounts: MountPoints,
   ) {}
 
   get ino(): number {
@@ -47,7 +51,9 @@ class KobjectDir implements DirNode {
 
   lookup(name: string): Node | undefined {
     const child = this.kobj.children.get(name);
-    if (child) return new KobjectDir(this.kernel, child);
+    if (child) return new KobjectDir(this.kernel, child, this.mounts);
+    const mounted = this.mounts.get(this.kobj)?.get(name);
+    if (mounted) return mounted;
     const link = this.kobj.links.get(name);
     if (link) return new LinkTo(this.kobj, name, link);
     for (const group of this.kobj.groups.values()) {
@@ -62,6 +68,7 @@ class KobjectDir implements DirNode {
   *entries(): Generator<DirEntry> {
     for (const child of this.kobj.children.values())
       yield { name: child.name, kind: 'dir', ino: child.serial * ROWS };
+    for (const [name, { ino }] of this.mounts.get(this.kobj) ?? []) yield { name, kind: 'dir', ino };
     for (const [name, link] of this.kobj.links) yield { name, kind: 'link', ino: link.serial * ROWS };
     for (const group of this.kobj.groups.values())
       for (const [at, row] of tableOf(group.name).rows.entries())
@@ -69,7 +76,7 @@ class KobjectDir implements DirNode {
   }
 
   subdirs(): number {
-    return this.kobj.children.size;
+    return this.kobj.children.size + (this.mounts.get(this.kobj)?.size ?? 0);
   }
 
   #shows(row: Attr<Kobject>): boolean {

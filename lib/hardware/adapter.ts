@@ -6,13 +6,13 @@
  */
 import type { TapqInfo } from './instructions.js';
 import {
+  type AdapterMode,
   cexType,
   DEFAULT_DEPTH,
   DEFAULT_FAC,
   DEFAULT_ML,
   defaultSerial,
   EP11_DEFAULTS,
-  type AdapterMode,
 } from './made-up.js';
 import type { HardwareQueue } from './queue.js';
 

@@ -4,7 +4,7 @@
  */
 import type { Adapter } from './adapter.js';
 import type { Machine } from './machine.js';
-import { QUEUE_INSTRUCTIONS, type HardwareQueue } from './queue.js';
+import { type HardwareQueue, QUEUE_INSTRUCTIONS } from './queue.js';
 
 const hex = (value: number, digits: number): string => value.toString(16).padStart(digits, '0');
 const flag = (on: boolean): string => (on ? 'on' : 'off');

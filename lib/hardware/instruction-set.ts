@@ -7,21 +7,21 @@
  * instructions (AQIC of a guest) are a subclass's matter.
  */
 import {
-  RC,
-  QCI,
-  qidCard,
   type ApConfigInfo,
   type ApInstructions,
   type ApInterruptHandler,
   type ApQueueStatus,
   type AqicControl,
   type DqapResult,
+  QCI,
   type Qid,
+  qidCard,
+  RC,
   type SclpApResult,
   type TapqInfo,
 } from './instructions.js';
 import type { Machine } from './machine.js';
-import { queueName, type HardwareQueue } from './queue.js';
+import { type HardwareQueue, queueName } from './queue.js';
 
 /** What one issuer of instructions sees of the machine. */
 export interface HardwareView {

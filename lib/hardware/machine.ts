@@ -10,7 +10,7 @@
 import type { Nanoseconds, Ports } from '../ports.js';
 import { Adapter, type AdapterDescription } from './adapter.js';
 import { IdMask } from './id-mask.js';
-import { InstructionSet, type HardwareView } from './instruction-set.js';
+import { type HardwareView, InstructionSet } from './instruction-set.js';
 import type {
   ApConfigInfo,
   ApInstructions,

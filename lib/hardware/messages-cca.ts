@@ -194,9 +194,8 @@ function encodeCrtKey(rsa: RsaCrt): Uint8Array {
   section[0] = KEY.SECTION_CRT;
   section[28] = KEY.FORMAT_CRT;
   section[50] = 0x80;
-  [long, short, long, short, long, rsa.input.length].forEach((n, i) =>
-    putU16(section, 54 + 2 * i, n),
-  );
+  const lengths = [long, short, long, short, long, rsa.input.length];
+  for (const [n, length] of lengths.entries()) putU16(section, 54 + 2 * n, length);
   putU16(section, 70, pad);
   const parts = [
     rightAlign(rsa.p, long),

@@ -7,19 +7,19 @@
  * (response code 01) is decided in instruction-set.ts. Left out: replies in
  * several parts, message priorities.
  */
-import { USEC, type Nanoseconds, type Timer } from '../ports.js';
-import { maxMessageSize, type Adapter } from './adapter.js';
+import { type Nanoseconds, type Timer, USEC } from '../ports.js';
+import { type Adapter, maxMessageSize } from './adapter.js';
 import { answerRequest } from './firmware/firmware.js';
 import {
-  RC,
-  mkQid,
-  type AqicControl,
   type ApQueueStatus,
+  type AqicControl,
   type DqapResult,
+  mkQid,
+  RC,
   type TapqInfo,
 } from './instructions.js';
 import type { Machine } from './machine.js';
-import { type ReplyFault, faultyReply } from './reply-fault.js';
+import { faultyReply, type ReplyFault } from './reply-fault.js';
 
 /** Instructions of one queue that are counted and that faults can be injected into. */
 export const QUEUE_INSTRUCTIONS = [

@@ -5,13 +5,13 @@
  */
 import {
   CPRBX_LENGTH,
-  TYPE,
   decodeType6,
   encodeCprbx,
   encodeErrorReply,
   encodeFunction,
   encodeType80,
   encodeType86,
+  TYPE,
 } from './messages.js';
 
 /** What the next requests get instead of their good answer. */

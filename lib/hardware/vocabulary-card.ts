@@ -1,7 +1,7 @@
 /**
  * `card N ...` of the vocabulary.
  */
-import { describeAdapter, type Adapter, type AdapterDescription } from './adapter.js';
+import { type Adapter, type AdapterDescription, describeAdapter } from './adapter.js';
 import type { Machine } from './machine.js';
 import { cexType } from './made-up.js';
 import { CommandError, parseNumber, type Run, type Words } from './words.js';

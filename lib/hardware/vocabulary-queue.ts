@@ -4,27 +4,34 @@
 import { MSEC } from '../ports.js';
 import { queueStatusLine } from './describe.js';
 import { mkQid } from './instructions.js';
-import { QUEUE_INSTRUCTIONS, queueName, type HardwareQueue } from './queue.js';
+import type { Machine } from './machine.js';
+import { type HardwareQueue, QUEUE_INSTRUCTIONS, queueName } from './queue.js';
 import type { ReplyFault } from './reply-fault.js';
 import { CommandError, cNumber, parseNumber, type Run, type Words } from './words.js';
 
-/** What a command does to its queue; returns what it prints. */
-type OnQueue = (queue: HardwareQueue) => string | undefined;
+/** What a command does to its queue. */
+type OnQueue = (queue: HardwareQueue) => void;
 
 const MANY = 1e9;
 
 export function parseQueueCommand(words: Words): Run {
   const qid = parseQueueName(words.word('queue'));
+  const find = (machine: Machine): HardwareQueue => {
+    const queue = machine.queue(qid);
+    if (!queue) throw new CommandError(`there is no card for queue ${queueName(qid)}`);
+    return queue;
+  };
   const verb = words.word('what to do');
+  if (verb === 'status') return (machine) => queueStatusLine(find(machine));
   const parse = Object.hasOwn(VERBS, verb) ? VERBS[verb] : undefined;
   if (!parse) {
-    throw new CommandError(`unknown "${verb}" (known: ${Object.keys(VERBS).join(' ')})`);
+    const known = ['status', ...Object.keys(VERBS)].join(' ');
+    throw new CommandError(`unknown "${verb}" (known: ${known})`);
   }
   const run = parse(words);
   return (machine) => {
-    const queue = machine.queue(qid);
-    if (!queue) throw new CommandError(`there is no card for queue ${queueName(qid)}`);
-    return run(queue) ?? '';
+    run(find(machine));
+    return '';
   };
 }
 
@@ -33,7 +40,6 @@ const VERBS: Readonly<Record<string, (words: Words) => OnQueue>> = {
     queue.hold = true;
   },
   release: () => (queue) => queue.release(),
-  status: () => queueStatusLine,
   drop: () => (queue) => queue.dropContents(),
   irqoff: () => (queue) => queue.disableInterrupts(),
   'reset-ms': (words) => {

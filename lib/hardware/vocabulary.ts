@@ -7,11 +7,11 @@
  */
 import { KernelError } from '../errno.js';
 import { MSEC, USEC } from '../ports.js';
-import { parseCardCommand } from './vocabulary-card.js';
-import { parseQueueCommand } from './vocabulary-queue.js';
 import { describeMachine } from './describe.js';
 import type { Machine } from './machine.js';
-import { CommandError, Words, type Run } from './words.js';
+import { parseCardCommand } from './vocabulary-card.js';
+import { parseQueueCommand } from './vocabulary-queue.js';
+import { CommandError, type Run, Words } from './words.js';
 
 /**
  * Runs one or several commands, separated by `;` or newline; a leading `hw` is

@@ -2,17 +2,14 @@
  * The machine below the drivers: what its instructions answer, by behaviour.
  * Values are those of traces/README.md and of the recorded dumps.
  */
-import { generateKeyPairSync, createPrivateKey } from 'node:crypto';
+import { createPrivateKey, generateKeyPairSync } from 'node:crypto';
 import t from 'tap';
 import { fromBigInt, text, toBigInt } from '../../lib/hardware/bytes.js';
-import { RC, mkQid, type ApInstructions } from '../../lib/hardware/instructions.js';
+import { type ApInstructions, mkQid, RC } from '../../lib/hardware/instructions.js';
 import { Machine, type MachineOptions } from '../../lib/hardware/machine.js';
 import {
   AGENT_CCA,
   CPRBX_LENGTH,
-  EP11_QUERY,
-  MASTER_KEY_PLACES,
-  RNG_BLOCK,
   decodeCprbx,
   decodeDomainInfo,
   decodeEp11Cprb,
@@ -22,27 +19,30 @@ import {
   decodeType80,
   decodeType86,
   decodeXcpReply,
+  EP11_QUERY,
   encodeCprbx,
   encodeEp11Cprb,
   encodeFacilityQuery,
   encodeFunction,
   encodeRandomParameters,
   encodeRsaParameters,
-  encodeType50,
   encodeType6,
+  encodeType50,
   encodeXcpQuery,
-  readLengthBlock,
+  MASTER_KEY_PLACES,
+  RNG_BLOCK,
   type RsaCrt,
   type RsaModExpo,
+  readLengthBlock,
 } from '../../lib/hardware/messages.js';
 import { runHardwareCommand } from '../../lib/hardware/vocabulary.js';
 import {
-  MSEC,
-  USEC,
   type Clock,
+  MSEC,
   type Ports,
   type Timer,
   type TraceEvent,
+  USEC,
 } from '../../lib/ports.js';
 
 class FakeClock implements Clock {

@@ -8,13 +8,8 @@ import { ascii, concat } from '../bytes.js';
 import { qidCard, qidQueue } from '../instructions.js';
 import { verificationPattern } from '../made-up.js';
 import {
+  type CcaFunction,
   CPRBX_VERSION,
-  FACILITY_SIZES,
-  MASTER_KEY_PLACES,
-  MK_STATE,
-  REPLY_CODE,
-  RNG_BLOCK,
-  TYPE,
   cprbVersion,
   decodeCprbx,
   decodeFunction,
@@ -24,9 +19,14 @@ import {
   encodeErrorReply,
   encodeFunction,
   encodeType86,
-  lengthBlock,
-  type CcaFunction,
+  FACILITY_SIZES,
   type FacilityQuery,
+  lengthBlock,
+  MASTER_KEY_PLACES,
+  MK_STATE,
+  REPLY_CODE,
+  RNG_BLOCK,
+  TYPE,
   type Type6Message,
 } from '../messages.js';
 import { CPRBX_LENGTH } from '../messages-cca.js';

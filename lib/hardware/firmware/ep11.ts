@@ -7,17 +7,15 @@
 import { qidCard, qidQueue } from '../instructions.js';
 import { EP11_SERIAL_TAIL, verificationPattern } from '../made-up.js';
 import {
+  cprbVersion,
+  decodeEp11Cprb,
+  decodePayload,
+  decodeType6,
   EP11_CPRB_VERSION,
   EP11_DOMAIN_FLAG,
   EP11_FUNCTION,
   EP11_QUERY,
   EP11_UNKNOWN_FUNCTION,
-  REPLY_CODE,
-  TYPE,
-  cprbVersion,
-  decodeEp11Cprb,
-  decodePayload,
-  decodeType6,
   encodeDomainInfo,
   encodeEp11Cprb,
   encodeErrorReply,
@@ -25,6 +23,8 @@ import {
   encodeType86,
   encodeXcpReply,
   octetNumber,
+  REPLY_CODE,
+  TYPE,
 } from '../messages.js';
 import type { CardContext } from './firmware.js';
 

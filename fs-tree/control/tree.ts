@@ -1,0 +1,116 @@
+/**
+ * kernel/debug/ap_sim: the knobs of the simulation as files.
+ *
+ * In the manner of netdevsim and gpio-sim: apart from the ABI trees, plain
+ * verbs, exact errnos, `cat` shows state, so that a shell script can do
+ * everything. Nothing here reaches into a driver: hardware is changed below
+ * the drivers, guests are driven as a VMM would.
+ */
+import { runHardwareCommand } from '../../lib/hardware/vocabulary.js';
+import type { World } from '../../lib/world.js';
+import type { TraceRing } from '../host/trace.js';
+import type { StaticDir, StaticTree } from '../kernfs/static-tree.js';
+import { describeClock, runClockCommand } from './clock.js';
+import { guestsDir } from './guests.js';
+import { describeDevNodes, describeLog, describeUevents } from './listings.js';
+import { describeModules, runModuleCommand } from './modules.js';
+import { Ring } from './ring.js';
+import { describeTrace, runTraceCommand } from './trace.js';
+import { commandStore, LastError, type Outcome, printed } from './verbs.js';
+import type { Task } from '../../lib/sync/task.js';
+
+const RW = 0o600;
+const RO = 0o400;
+const UEVENT_RING = 4096;
+
+export const HELP = `Control files of the simulation. Write a command, read the state.
+hw       the machine: card N add cex8 cca | remove | configure | deconfigure | checkstop on|off | type TYPE MODE;
+         domain N add|remove; cdomain N add|remove; queue CC.DDDD hold|release|reset-ms MS|inject INSTR RC [COUNT]; ...
+guest    virtual machines: start UUID; reset UUID; close UUID; open UUID; info UUID; events UUID; exit UUID; ...
+guests/  one directory for each virtual machine: apcb, events
+modules  load NAME [PARAMETER=VALUE ..] | unload NAME; read as lsmod
+kmsg     the kernel log; write "clear" to empty it
+dev      device nodes the kernel made: type, mode, major:minor, path below /dev
+clock    real | auto | manual | advance 30s | settle
+trace    what happened, in order; write "clear"
+uevents  events the kernel sent; write "clear"
+lockdep  the order of locks learnt so far
+error    what the last failed command complained of
+`;
+
+export interface ControlOptions {
+  readonly world: World;
+  readonly trace: TraceRing;
+  readonly tree: StaticTree;
+}
+
+/** Builds the directory; it follows the world from now on. */
+export function controlDir({ world, trace, tree }: ControlOptions): StaticDir {
+  const { kernel, machine, clock } = world;
+  const last = new LastError();
+  const uevents = new Ring<Parameters<Parameters<typeof kernel.core.uevents.subscribe>[0]>[0]>(UEVENT_RING);
+  kernel.core.uevents.subscribe((event) => uevents.push(event));
+
+  const dir = tree.dir(0o700);
+  const file = (
+    name: string,
+    show: (task: Task) => string | Promise<string>,
+    run?: (line: string, task: Task) => Outcome | Promise<Outcome>,
+  ): void => {
+    dir.add(
+      name,
+      tree.file({
+        mode: run ? RW : RO,
+        unlimited: true,
+        show: ({ task }) => show(task),
+        ...(run && { store: commandStore(last, run) }),
+      }),
+    );
+  };
+  const clearable =
+    (what: string, clear: () => void) =>
+    (line: string): Outcome => {
+      if (line.trim() !== 'clear') return { stdout: '', stderr: `${what}: "${line}": expected clear\n`, rc: 1 };
+      clear();
+      return printed('');
+    };
+
+  file('help', () => HELP);
+  file(
+    'hw',
+    () => runHardwareCommand(machine, 'show'),
+    (line) => printed(runHardwareCommand(machine, line)),
+  );
+  const guests = guestsDir(world, tree);
+  file('guest', () => guests.describe(), guests.run);
+  dir.add('guests', guests.dir);
+  file(
+    'modules',
+    () => describeModules(kernel),
+    (line, task) => runModuleCommand(kernel, task, line),
+  );
+  file(
+    'kmsg',
+    () => describeLog(kernel.core.log.lines()),
+    clearable('kmsg', () => kernel.core.log.clear()),
+  );
+  file('dev', () => describeDevNodes(kernel.core));
+  file(
+    'clock',
+    () => describeClock(clock),
+    (line) => runClockCommand(clock, line),
+  );
+  file(
+    'trace',
+    () => describeTrace(trace),
+    (line) => runTraceCommand(trace, line),
+  );
+  file(
+    'uevents',
+    () => describeUevents(uevents),
+    clearable('uevents', () => uevents.clear()),
+  );
+  file('lockdep', () => kernel.core.lockdep.describe());
+  file('error', () => last.text);
+  return dir;
+}

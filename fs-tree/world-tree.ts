@@ -1,0 +1,21 @@
+/**
+ * A world as one tree: the host kernel's /sys with the control tree in it.
+ */
+import type { World } from '../lib/world.js';
+import { controlDir } from './control/tree.js';
+import type { TraceRing } from './host/trace.js';
+import type { DirNode } from './kernfs/node.js';
+import { StaticTree } from './kernfs/static-tree.js';
+import { sysfsRoot } from './sysfs/tree.js';
+
+/** Inode numbers of the control tree lie above those of kobjects. */
+const CONTROL_INO = 0xf000_0000;
+
+/** What a mount of this world shows as its root. */
+export function worldTree(world: World, trace: TraceRing): DirNode {
+  const tree = new StaticTree(CONTROL_INO);
+  const debug = tree.dir(0o700);
+  debug.add('ap_sim', controlDir({ world, trace, tree }));
+  const { kernelDir } = world.kernel.core;
+  return sysfsRoot(world.kernel, new Map([[kernelDir, new Map([['debug', debug]])]]));
+}

@@ -1,0 +1,202 @@
+/**
+ * From a fresh clone to a running command, with nothing there but Node and npm:
+ * installs the dependencies, compiles, finds the system packages, goes on.
+ *
+ *   node scripts/bootstrap.mjs start [ARGUMENT..]   mounts the default machine
+ *   node scripts/bootstrap.mjs test [FILE..]        all tests (compiled files under dist/test)
+ *   node scripts/bootstrap.mjs unit                 the tests that need no mount
+ *
+ * Plain JavaScript without dependencies: it runs before there are any. Each
+ * step is skipped when its result is there and newer than what it is made of.
+ * Exit status: that of the command, or one of EXIT below (scripts/exit-status.ts
+ * has the whole list).
+ */
+import { spawnSync } from 'node:child_process';
+import { accessSync, constants, existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const EXIT = { usage: 2, noDevice: 15, noPermission: 16, node: 20, install: 21, build: 22, packages: 23 };
+
+const SOURCES = ['lib', 'fs-tree', 'scripts', 'test'];
+const STAMP = 'dist/.built';
+/** Tests that mount something live here. */
+const MOUNTED = 'mounted';
+
+/** Package managers: how to ask for packages, and what brings libfuse.so.2 and fusermount there. */
+const MANAGERS = [
+  { tool: 'apt-get', install: 'apt-get install -y --no-install-recommends', libfuse: 'libfuse2', helper: 'fuse3' },
+  { tool: 'dnf', install: 'dnf install -y', libfuse: 'fuse-libs', helper: 'fuse' },
+  { tool: 'zypper', install: 'zypper --non-interactive install', libfuse: 'libfuse2', helper: 'fuse' },
+];
+
+const isRoot = process.getuid?.() === 0;
+const root = join(dirname(fileURLToPath(import.meta.url)), '..');
+
+function say(text) {
+  process.stderr.write(`ap-sysfs: ${text}\n`);
+}
+
+function fail(status, text) {
+  say(text);
+  process.exit(status);
+}
+
+/** Runs a program in the clone; its output is ours. */
+function run(program, args, options = {}) {
+  const { status, error } = spawnSync(program, args, { cwd: root, stdio: 'inherit', ...options });
+  if (error) say(`${program}: ${error.message}`);
+  return status ?? 1;
+}
+
+function inPath(program) {
+  const folders = [...(process.env.PATH ?? '').split(':'), '/bin', '/usr/bin', '/sbin', '/usr/sbin'];
+  return folders.some((folder) => folder !== '' && existsSync(join(folder, program)));
+}
+
+function checkNode() {
+  const major = Number(process.versions.node.split('.')[0]);
+  if (major < 20) fail(EXIT.node, `Node ${process.versions.node} is too old: 20 or newer is needed`);
+}
+
+/** True if every package of the lock file is installed in its version. */
+function isInstalled() {
+  const read = (path) => JSON.parse(readFileSync(join(root, path), 'utf8')).packages;
+  try {
+    const there = read('node_modules/.package-lock.json');
+    return Object.entries(read('package-lock.json')).every(
+      ([path, { version, optional }]) => path === '' || optional || there[path]?.version === version,
+    );
+  } catch {
+    return false;
+  }
+}
+
+function install() {
+  if (isInstalled()) return;
+  say('installing the packages of package-lock.json (npm ci)');
+  const npm = process.env.npm_execpath;
+  const args = ['ci', '--no-audit', '--no-fund', '--loglevel=error'];
+  const status = npm?.endsWith('.js') ? run(process.execPath, [npm, ...args]) : run('npm', args);
+  if (status !== 0) fail(EXIT.install, 'npm ci failed; what is missing stands above');
+}
+
+function* files(folder, suffix) {
+  if (!existsSync(join(root, folder))) return;
+  for (const entry of readdirSync(join(root, folder), { withFileTypes: true })) {
+    const path = join(folder, entry.name);
+    if (entry.isDirectory()) yield* files(path, suffix);
+    else if (entry.name.endsWith(suffix)) yield path;
+  }
+}
+
+function isBuilt() {
+  if (!existsSync(join(root, STAMP))) return false;
+  const built = statSync(join(root, STAMP)).mtimeMs;
+  const newer = (path) => statSync(join(root, path)).mtimeMs > built;
+  if (['tsconfig.json', 'package-lock.json'].some(newer)) return false;
+  const compiled = new Set();
+  for (const folder of SOURCES)
+    for (const path of files(folder, '.ts')) {
+      if (newer(path)) return false;
+      compiled.add(join('dist', path.replace(/\.ts$/, '.js')));
+    }
+  return [...files('dist', '.js')].every((path) => compiled.has(path));
+}
+
+function build() {
+  if (isBuilt()) return;
+  say('compiling (tsc)');
+  // Files whose sources are gone must not stay: the tests among them would run.
+  for (const path of files('dist', '.js'))
+    if (!existsSync(join(root, path.slice('dist/'.length).replace(/\.js$/, '.ts')))) rmSync(join(root, path));
+  const started = new Date();
+  if (run(process.execPath, ['node_modules/typescript/bin/tsc']) !== 0) fail(EXIT.build, 'compiling failed');
+  // As old as the start: a source that was saved meanwhile is compiled next time.
+  writeFileSync(join(root, STAMP), `${started.toISOString()}\n`);
+}
+
+/** What loading the addon says, or undefined when it loads. */
+function addonProblem() {
+  const { status, stderr } = spawnSync(process.execPath, ['-e', "require('fuse-native')"], { cwd: root });
+  return status === 0 ? undefined : String(stderr);
+}
+
+/** Brings or names the system packages that fuse-native needs. */
+function systemPackages() {
+  const problem = addonProblem();
+  const lacksLibrary = problem?.includes('libfuse.so.2') ?? false;
+  if (problem !== undefined && !lacksLibrary)
+    fail(EXIT.packages, `the addon fuse-native does not load on this machine (${process.arch}):\n${problem}`);
+  const wanted = (manager) => [
+    ...(lacksLibrary ? [manager.libfuse] : []),
+    ...(inPath('fusermount') ? [] : [manager.helper]),
+  ];
+  const manager = MANAGERS.find(({ tool }) => inPath(tool));
+  if (!manager) {
+    const names = wanted({
+      libfuse: 'libfuse.so.2 (package libfuse2 or fuse-libs)',
+      helper: 'fusermount (package fuse3)',
+    });
+    if (names.length > 0) fail(EXIT.packages, `missing on this system: ${names.join(', ')}`);
+    return;
+  }
+  const packages = wanted(manager);
+  if (packages.length === 0) return;
+  const command = `${manager.install} ${packages.join(' ')}`;
+  if (!isRoot) fail(EXIT.packages, `a system package is missing. Please type:\n  sudo ${command}`);
+  say(`installing system packages: ${command}`);
+  const [program, ...args] = command.split(' ');
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
+  // stdout stays ours: what a package manager tells goes where our own messages go.
+  const stdio = ['ignore', 2, 2];
+  if (run(program, args, { env, stdio }) !== 0) {
+    if (manager.tool === 'apt-get') run('apt-get', ['update'], { env, stdio });
+    if (manager.tool !== 'apt-get' || run(program, args, { env, stdio }) !== 0)
+      fail(EXIT.packages, `that failed. Please install ${packages.join(' and ')}`);
+  }
+  const left = addonProblem();
+  if (left !== undefined) fail(EXIT.packages, `the addon fuse-native still does not load:\n${left}`);
+}
+
+function fuseDevice() {
+  if (!existsSync('/dev/fuse')) fail(EXIT.noDevice, 'there is no /dev/fuse. Please type (as root):\n  modprobe fuse');
+  try {
+    accessSync('/dev/fuse', constants.R_OK | constants.W_OK);
+  } catch {
+    fail(EXIT.noPermission, 'you may not use /dev/fuse. Please type:\n  sudo chmod 666 /dev/fuse');
+  }
+}
+
+function tap(paths) {
+  return run(process.execPath, ['node_modules/tap/dist/esm/run.mjs', ...paths]);
+}
+
+function prepare({ mounts }) {
+  checkNode();
+  install();
+  build();
+  if (!mounts) return;
+  systemPackages();
+  fuseDevice();
+}
+
+const [command, ...rest] = process.argv.slice(2);
+switch (command) {
+  case 'start':
+    prepare({ mounts: true });
+    // In this very process, so that Ctrl-C meets one process and not three.
+    process.argv = [process.execPath, join(root, 'dist/scripts/ap-sysfs.js'), 'start', ...rest];
+    await import('../dist/scripts/ap-sysfs.js');
+    break;
+  case 'test':
+    prepare({ mounts: true });
+    process.exit(tap(rest));
+    break;
+  case 'unit':
+    prepare({ mounts: false });
+    process.exit(tap([...files('dist/test', '.test.js')].filter((path) => !path.includes(`/${MOUNTED}/`))));
+    break;
+  default:
+    fail(EXIT.usage, 'usage: node scripts/bootstrap.mjs start | test | unit');
+}

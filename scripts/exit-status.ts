@@ -1,0 +1,40 @@
+/**
+ * Exit status of the command `ap-sysfs`, of `npm start` and of `npm test`.
+ */
+import type { MountFailure } from '../fs-tree/transport/transport.js';
+
+export const EXIT = {
+  /** Ended by SIGINT, SIGTERM or SIGHUP, or because somebody unmounted the tree. */
+  ok: 0,
+  /** A bug, or a failed test. */
+  failed: 1,
+  /** Unknown command, option or value. */
+  usage: 2,
+  /** The tree could not be taken away at the end. */
+  unmount: 3,
+  /** 20 to 23: scripts/bootstrap.mjs (Node too old, npm ci failed, compiling failed, a system package is missing). */
+} as const;
+
+/** Why a mount failed. */
+export const MOUNT_EXIT: Record<MountFailure, number> = {
+  /** The mount point does not exist. */
+  missing: 10,
+  /** It is a file. */
+  'not-a-directory': 11,
+  /** It has files in it. */
+  'not-empty': 12,
+  /** Something is mounted on it: another daemon of ours, or something else. */
+  busy: 13,
+  /** A daemon died there, and its mount cannot be taken away. */
+  stale: 14,
+  /** /dev/fuse does not exist. */
+  'no-device': 15,
+  /** /dev/fuse or the mount point is not for this user. */
+  'no-permission': 16,
+  /** libfuse2 is missing, or fuse-native has no addon for this machine. */
+  'no-library': 17,
+  /** An ordinary user needs the program fusermount. */
+  'no-helper': 18,
+  /** The kernel or fusermount said no; its own words stand above ours. */
+  refused: 19,
+};

@@ -1,0 +1,49 @@
+/**
+ * Options that say which machine is mounted, and how it looks.
+ */
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import type { KernelVersion } from '../lib/profile/profile.js';
+import { DEFAULT_KERNEL, PROFILES } from '../lib/profile/tables.js';
+
+export interface Owner {
+  readonly uid: number;
+  readonly gid: number;
+}
+
+export interface WorldChoices {
+  readonly kernel: KernelVersion;
+  readonly owner: Owner;
+  readonly allowOther: boolean;
+}
+
+const ROOT: Owner = { uid: 0, gid: 0 };
+
+function me(): Owner {
+  return { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 };
+}
+
+function parseOwner(text: string): Owner {
+  if (text === 'root') return ROOT;
+  if (text === 'me') return me();
+  const match = /^(\d+):(\d+)$/.exec(text);
+  if (!match) throw new InvalidArgumentError('It is root, me, or UID:GID.');
+  return { uid: Number(match[1]), gid: Number(match[2]) };
+}
+
+export function addWorldOptions(command: Command): Command {
+  return command
+    .addOption(
+      new Option('--kernel <version>', 'which kernel to be').choices(Object.keys(PROFILES)).default(DEFAULT_KERNEL),
+    )
+    .addOption(
+      new Option('--owner <root|me|UID:GID>', 'whom the files belong to: root is faithful, me lets you write')
+        .argParser(parseOwner)
+        .default(me(), 'me'),
+    )
+    .addOption(
+      new Option(
+        '--allow-other',
+        'let other users in (root always does; others need user_allow_other in /etc/fuse.conf)',
+      ).default(process.getuid?.() === 0),
+    );
+}

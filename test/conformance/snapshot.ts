@@ -1,0 +1,199 @@
+/**
+ * Every path below the recorded roots, as the recorder saw it.
+ *
+ * Taken through the operations on nodes (fast, in the daemon); `orun dump`
+ * takes the same through a mount.
+ */
+import type { Kernel } from '../../lib/kernel.js';
+import type { Caller, DirNode, FileNode, Node } from '../../fs-tree/kernfs/node.js';
+import { isKernelError } from '../../lib/errno.js';
+import type { Ops } from '../../fs-tree/ops.js';
+import type { Change, PathState } from './recording.js';
+
+/** Directories below /sys that the recorder walked; /dev comes from the kernel's own list of nodes. */
+export const SYS_ROOTS = [
+  'bus/ap',
+  'bus/matrix',
+  'bus/mdev',
+  'class/mdev_bus',
+  'class/vfio',
+  'class/vfio-dev',
+  'class/zcrypt',
+  'devices/ap',
+  'devices/vfio_ap',
+  'devices/virtual/misc/vfio',
+  'devices/virtual/misc/z90crypt',
+  'devices/virtual/misc/kvm',
+  'devices/virtual/vfio',
+  'devices/virtual/zcrypt',
+  'kernel/iommu_groups',
+  'module/ap',
+  'module/mdev',
+  'module/vfio_ap',
+  'module/zcrypt',
+  'module/zcrypt_cex4',
+] as const;
+
+/** Attributes whose show sends a request to the card; a step's snapshot leaves them alone. */
+const CARD_TALKING = new Set(['serialnr', 'mkvps', 'API_ordinalnr', 'FW_version', 'op_modes']);
+
+/** Attributes that issue TAPQ; `touch /run/notapq` keeps the recorder from reading them. */
+const TAPQ = /^(?:interrupt|ap_functions|se_.*)$/;
+
+export type Snapshot = Map<string, PathState>;
+
+export interface SnapshotOptions {
+  /** Read the card-talking attributes too, after everything else (a dump). */
+  readonly cardTalking?: boolean;
+  /** Leave out /sys/module/M/sections and notes (a step). */
+  readonly withoutSections?: boolean;
+  readonly notapq?: boolean;
+  /** Keep link counts (a dump). */
+  readonly nlink?: boolean;
+}
+
+const ROOT: Caller = { uid: 0, gid: 0, groups: [], pid: 1, comm: 'recorder' };
+
+/** How long a show may take, in real time; the recorder would have hung. */
+const SHOW_LIMIT_MS = 2000;
+
+export async function takeSnapshot(ops: Ops, kernel: Kernel, options: SnapshotOptions = {}): Promise<Snapshot> {
+  return new Walker(ops, kernel, options).run();
+}
+
+class Walker {
+  readonly #found: Snapshot = new Map();
+  readonly #last: [string, FileNode][] = [];
+  constructor(
+    readonly ops: Ops,
+    readonly kernel: Kernel,
+    readonly options: SnapshotOptions,
+  ) {}
+
+  async run(): Promise<Snapshot> {
+    this.#devNodes();
+    for (const root of SYS_ROOTS) {
+      const node = this.#find(root);
+      if (node) await this.#visit(`/sys/${root}`, node);
+    }
+    for (const [path, node] of this.#last) await this.#file(path, node);
+    return this.#found;
+  }
+
+  #find(path: string): Node | undefined {
+    let node: Node = this.ops.root;
+    try {
+      for (const name of path.split('/')) node = this.ops.lookup(ROOT, node, name);
+    } catch (e) {
+      if (isKernelError(e)) return undefined;
+      throw e;
+    }
+    return node;
+  }
+
+  #devNodes(): void {
+    const nodes = [...this.kernel.core.devtmpfs.nodes].filter(([path]) => /^(?:vfio\/|z90crypt$)/.test(path));
+    const vfio = nodes.filter(([path]) => path.startsWith('vfio/'));
+    if (vfio.length > 0) {
+      // A directory of tmpfs: 20 bytes an entry, `.` and `..` included.
+      const size = 40 + 20 * vfio.length;
+      this.#found.set('/dev/vfio', {
+        type: 'dir',
+        mode: '0755',
+        uid: 0,
+        gid: 0,
+        ...(this.options.nlink && { size, nlink: 2 }),
+      });
+    }
+    for (const [path, { major, minor, mode }] of nodes)
+      // The recorder keeps 8 bits of a minor.
+      this.#found.set(`/dev/${path}`, { type: 'chr', mode: octal(mode), uid: 0, gid: 0, rdev: `${major}:${minor & 255}` });
+  }
+
+  async #visit(path: string, node: Node): Promise<void> {
+    if (node.kind === 'dir') return this.#directory(path, node);
+    if (node.kind === 'file') {
+      if (this.options.cardTalking && CARD_TALKING.has(baseName(path))) this.#last.push([path, node]);
+      else await this.#file(path, node);
+      return;
+    }
+    this.#found.set(path, { ...this.#common(node), target: this.ops.readlink(ROOT, node) });
+  }
+
+  async #directory(path: string, node: DirNode): Promise<void> {
+    const stat = this.ops.getattr(ROOT, node);
+    this.#found.set(path, { ...this.#common(node), ...(this.options.nlink && { size: stat.size, nlink: stat.nlink }) });
+    if (this.options.withoutSections && /^\/sys\/module\/\w+$/.test(path)) return this.#entries(path, node, /^(?:sections|notes)$/);
+    return this.#entries(path, node);
+  }
+
+  async #entries(path: string, node: DirNode, except?: RegExp): Promise<void> {
+    const names = this.ops.readdir(ROOT, node).map((entry) => entry.name);
+    for (const name of names.sort()) {
+      if (except?.test(name)) continue;
+      let child: Node;
+      try {
+        child = this.ops.lookup(ROOT, node, name);
+      } catch {
+        continue;
+      }
+      await this.#visit(`${path}/${name}`, child);
+    }
+  }
+
+  async #file(path: string, node: FileNode): Promise<void> {
+    const common = { ...this.#common(node), size: this.ops.getattr(ROOT, node).size };
+    const name = baseName(path);
+    const skip = (!this.options.cardTalking && CARD_TALKING.has(name)) || (this.options.notapq && TAPQ.test(name));
+    if (skip) this.#found.set(path, { ...common, skipped: true });
+    else this.#found.set(path, { ...common, ...(await this.#read(node)) });
+  }
+
+  async #read(node: FileNode): Promise<Partial<PathState>> {
+    let file: ReturnType<Ops['open']>;
+    try {
+      file = this.ops.open(ROOT, node, 0);
+    } catch (e) {
+      return { open_errno: errnoOf(e) };
+    }
+    let timer: NodeJS.Timeout | undefined;
+    const limit = new Promise<string>((_, reject) => {
+      timer = setTimeout(() => reject(new Error('show hangs')), SHOW_LIMIT_MS);
+    });
+    try {
+      const bytes = await Promise.race([this.ops.read(ROOT, file, 0, 1 << 20), limit]);
+      return { content: Buffer.from(bytes, 'latin1').toString('utf8') };
+    } catch (e) {
+      return { read_errno: errnoOf(e) };
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  #common(node: Node): PathState {
+    const { mode, uid, gid } = this.ops.getattr(ROOT, node);
+    return { type: node.kind, mode: octal(mode & 0o7777), uid, gid };
+  }
+}
+
+const octal = (mode: number): string => `0${mode.toString(8).padStart(3, '0')}`;
+const baseName = (path: string): string => path.slice(path.lastIndexOf('/') + 1);
+const errnoOf = (e: unknown): string => (isKernelError(e) ? e.errno : `BUG ${String(e)}`);
+
+/** What is different, by path. */
+export function compareSnapshots(before: Snapshot, after: Snapshot): Change[] {
+  const changes: Change[] = [];
+  for (const [path, state] of after) {
+    const old = before.get(path);
+    if (!old || !sameState(old, state)) changes.push({ path, before: old ?? null, after: state });
+  }
+  for (const [path, state] of before) if (!after.has(path)) changes.push({ path, before: state, after: null });
+  return changes.sort((a, b) => (a.path < b.path ? -1 : a.path > b.path ? 1 : 0));
+}
+
+const FIELDS = ['type', 'mode', 'uid', 'gid', 'size', 'nlink', 'target', 'content', 'rdev', 'skipped', 'open_errno', 'read_errno'] as const;
+
+/** Also whether it was read at all: that is how the recorder counted. */
+export function sameState(a: PathState, b: PathState): boolean {
+  return FIELDS.every((field) => a[field] === b[field]);
+}
