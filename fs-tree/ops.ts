@@ -107,8 +107,8 @@ export class Ops {
       const stat = this.attrs.stat(node);
       if (want.size !== undefined) {
         if (node.kind === 'dir') throw new KernelError('EISDIR');
+        // Of a size that is set by path not even the times tell.
         mustHave(caller, stat, MAY_WRITE);
-        this.attrs.truncated(node);
       }
       const change = this.#timesOf(caller, stat, want);
       mustMayChange(caller, stat, explicitOnly(want));
@@ -141,12 +141,14 @@ export class Ops {
       this.#need(caller, node, (wantRead ? MAY_READ : 0) | (wantWrite || truncate ? MAY_WRITE : 0));
       if (!node.alive) throw new KernelError('ENODEV');
       const mode = this.attrs.mode(node);
-      if (wantWrite && !(mode & 0o222)) throw new KernelError('EACCES');
-      if (wantRead && !(mode & 0o444)) throw new KernelError('EACCES');
+      // Access mode 3 is for ioctl only: it needs both permissions and gives neither.
+      const readable = wantRead && access !== O_ACCMODE;
+      const writable = wantWrite && access !== O_ACCMODE;
+      if (writable && !(mode & 0o222)) throw new KernelError('EACCES');
+      if (readable && !(mode & 0o444)) throw new KernelError('EACCES');
       if (flags & O_DIRECT) throw new KernelError('EINVAL');
       if (truncate) this.attrs.truncated(node);
-      // Access mode 3 is for ioctl only: neither read nor write.
-      return new OpenFile(node, access === 0 || access === O_RDWR, access === O_WRONLY || access === O_RDWR);
+      return new OpenFile(node, readable, writable);
     });
   }
 

@@ -112,7 +112,7 @@ export class InodeAttrs {
     attrs.ctime = this.#now();
   }
 
-  /** What O_TRUNC and truncate do: no change of size, but mtime and ctime follow. */
+  /** What O_TRUNC and ftruncate do: no change of size, but mtime and ctime follow. */
   truncated(node: Node): void {
     this.set(node, { mtime: this.#now() });
   }

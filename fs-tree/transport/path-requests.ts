@@ -204,7 +204,10 @@ export class PathRequests {
   fsync = (_path: string, _datasync: number, _handle: number, reply: Reply): void =>
     this.#answer(reply, () => undefined);
 
-  fsyncdir = this.fsync;
+  fsyncdir = (_path: string, _datasync: number, _handle: number, reply: Reply): void =>
+    this.#answer(reply, () => {
+      throw new KernelError('EINVAL');
+    });
 
   releasedir = this.flush;
 

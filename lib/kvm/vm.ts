@@ -113,8 +113,9 @@ export class Vm {
     this.#changed('set');
   }
 
-  /** `kvm_arch_crypto_clear_masks`. The lock is held, except where the caller has none (6.12's request callback). */
-  clearMasks(): void {
+  /** `kvm_arch_crypto_clear_masks`. */
+  clearMasks(task: Task): void {
+    this.lock.assertHeld(task);
     this.#apcb = { apm: Mask.zeros(), aqm: Mask.zeros(), adm: Mask.zeros() };
     this.#changed('clear');
   }

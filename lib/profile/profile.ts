@@ -150,6 +150,14 @@ export interface Profile {
   readonly vfioDevLeavesAtOnce: boolean;
   /** Locks as in 6.1.192 and 7.2; 6.12.107 has the older scheme (vfio-ap.md 12). */
   readonly listUnderGuestsLock: boolean;
+  /** A removal that a VM blocks takes the VM's masks at once and signals the configuration change. */
+  readonly requestClearsMasks: boolean;
+  /** The request callback takes the update locks; 6.12: none. */
+  readonly requestTakesLocks: boolean;
+  /** Level of the line that opens a kernel warning. */
+  readonly cutHereLevel: 'info' | 'warning';
+  /** What debugfs logs when a directory is made twice. */
+  readonly debugfsTaken: (name: string, parent: string) => string;
   /** status file takes guests lock too. */
   readonly statusTakesGuestsLock: boolean;
   /** Errno of VFIO device ioctls that are not there: GET_REGION_INFO. */

@@ -12,8 +12,11 @@ export interface BootRequest extends BootOptions {
 
 export interface Requests {
   boot: { in: BootRequest; out: { uevents: string[][] } };
-  /** Waits until the machine is quiet; then what has happened since the last call. */
-  collect: { in: { notapq: boolean; snapshot: boolean }; out: Collected };
+  /**
+   * Waits until the machine is quiet and `ms` of machine time have passed since
+   * the last call; then what has happened meanwhile.
+   */
+  collect: { in: { notapq: boolean; snapshot: boolean; ms: number }; out: Collected };
   /** Lets machine time pass. */
   advance: { in: { ms: number }; out: null };
   /** Is somebody waiting inside the kernel? */

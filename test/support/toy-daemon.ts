@@ -1,22 +1,44 @@
 /**
- * Mounts the toy tree, for tests: `node toy-daemon.js DIRECTORY`. Commands on
- * stdin, one a line: `release`, `remove`, `restore`, `stats`, `quit`; each is
- * answered by a line on stdout.
+ * Mounts a toy, for tests: `node toy-daemon.js DIRECTORY [SHAPE]`. Without a
+ * shape (a file made by operations.py) it is the toy tree. Commands on stdin,
+ * one a line: `release`, `stats`, `quit`; each is answered by a line on stdout.
  */
+import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
+import type { StaticDir, StaticTree } from '../../fs-tree/kernfs/static-tree.js';
 import { Ops } from '../../fs-tree/ops.js';
 import { FuseNativeTransport } from '../../fs-tree/transport/fuse-native.js';
+import { MountError } from '../../fs-tree/transport/transport.js';
+import { MOUNT_EXIT } from '../../scripts/exit-status.js';
+import { netDeviceTree, type Shape } from './net-device-tree.js';
 import { toyTree } from './toy-tree.js';
 
-const toy = toyTree();
+interface Mounted {
+  readonly tree: StaticTree;
+  readonly root: StaticDir;
+  release?: () => void;
+}
+
+const [directory = '', shape] = process.argv.slice(2);
+const toy: Mounted = shape ? netDeviceTree(JSON.parse(readFileSync(shape, 'utf8')) as Shape) : toyTree();
 const ops = new Ops({
   root: toy.root,
   now: Date.now,
   changes: toy.tree.changes,
   onBug: (error) => console.log(`bug: ${String(error)}`),
 });
-const transport = new FuseNativeTransport(process.argv[2] ?? '', ops, { allowOther: process.getuid?.() === 0 });
-await transport.mount();
+const transport = new FuseNativeTransport(directory, ops, {
+  allowOther: process.getuid?.() === 0,
+  say: (line) => console.log(line),
+});
+
+try {
+  await transport.mount();
+} catch (e) {
+  if (!(e instanceof MountError)) throw e;
+  console.log(e.message);
+  process.exit(MOUNT_EXIT[e.reason]);
+}
 console.log('mounted');
 
 async function quit(): Promise<void> {
@@ -24,10 +46,10 @@ async function quit(): Promise<void> {
   console.log('unmounted');
   process.exit(0);
 }
-process.on('SIGTERM', () => void quit());
+for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP']) process.on(signal, () => void quit());
+void transport.detached.then(quit);
 for await (const line of createInterface({ input: process.stdin })) {
-  if (line === 'release') toy.release();
+  if (line === 'release') toy.release?.();
   if (line === 'quit') await quit();
-  if (line === 'stats') console.log(JSON.stringify(transport.stats()));
-  else console.log('ok');
+  console.log(line === 'stats' ? JSON.stringify(transport.stats()) : 'ok');
 }

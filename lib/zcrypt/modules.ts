@@ -1,0 +1,148 @@
+/**
+ * The modules zcrypt and zcrypt_cex4.
+ *
+ * Mirrors the init and exit functions of zcrypt_api.c and zcrypt_cex4.c, and
+ * the built-in hw_random core that zcrypt feeds. spec/zcrypt.md 9,
+ * spec/sysfs-tree.md 7, spec/attributes.md I.
+ */
+import type { ApDriver } from '../ap/driver.js';
+import type { Device } from '../driver-core/device.js';
+import { HwRandom } from '../driver-core/hw-random.js';
+import type { Module } from '../driver-core/module.js';
+import { KernelError } from '../errno.js';
+import type { Kernel } from '../kernel.js';
+import type { Task } from '../sync/task.js';
+import { kstrtouint, scanI } from '../text/kstrto.js';
+import { Zcrypt } from './api.js';
+import { cex4CardDriver, cex4QueueDriver } from './cex4.js';
+import { ZcryptFile } from './file.js';
+import { ZcryptClass } from './nodes.js';
+
+/** Parameters of `zcrypt` with what they are unless given. */
+const DEFAULT_MEMPOOL_THRESHOLD = 5;
+const DEFAULT_HWRNG_SEED = 1;
+
+/** What exists while the module zcrypt is loaded. */
+interface Loaded {
+  readonly zcrypt: Zcrypt;
+  readonly module: Module;
+  readonly cls: ZcryptClass;
+  readonly misc: Device;
+}
+
+export class ZcryptStack {
+  readonly #kernel: Kernel;
+  readonly hwRandom: HwRandom;
+  #loaded: Loaded | undefined;
+  /** Registered by zcrypt_cex4, in order of registration. */
+  #drivers: ApDriver[] = [];
+  /** 7.2: parameter of the module. */
+  mempoolThreshold = DEFAULT_MEMPOOL_THRESHOLD;
+  /** 6.1: parameter of the module. */
+  hwrngSeed = DEFAULT_HWRNG_SEED;
+
+  constructor(kernel: Kernel) {
+    this.#kernel = kernel;
+    const { core, profile } = kernel;
+    this.hwRandom = new HwRandom(core, profile);
+    core.modules.define({
+      name: 'zcrypt',
+      uses: [],
+      info: profile.modules['zcrypt'] ?? {},
+      ...(profile.hasMessagePools || profile.hasHwrngSeed ? { parameters: 'zcrypt_params' } : {}),
+      init: (task, module) => this.#init(task, module),
+      exit: (task) => this.#exit(task),
+    });
+    core.modules.define({
+      name: 'zcrypt_cex4',
+      uses: ['zcrypt'],
+      info: profile.modules['zcrypt_cex4'] ?? {},
+      init: (task, module) => this.#initCex4(task, module),
+      exit: (task) => this.#exitCex4(task),
+    });
+  }
+
+  /** The API while the module zcrypt is loaded. */
+  get api(): Zcrypt | undefined {
+    return this.#loaded?.zcrypt;
+  }
+
+  /** Class `zcrypt` while the module is loaded. */
+  get cls(): ZcryptClass | undefined {
+    return this.#loaded?.cls;
+  }
+
+  /** What is there without any module. */
+  async initBuiltIn(task: Task): Promise<void> {
+    await this.hwRandom.init(task, this.#kernel.misc);
+  }
+
+  /** Opens a device node by its number. @throws ENXIO not one of ours; EINTR */
+  async open(task: Task, number: { readonly major: number; readonly minor: number }): Promise<ZcryptFile> {
+    if (!this.#loaded) throw new KernelError('ENXIO');
+    return ZcryptFile.open(task, this.#loaded, number);
+  }
+
+  /** `zcrypt_api_init`. @throws EINVAL, ERANGE a parameter is no good */
+  async #init(task: Task, module: Module): Promise<void> {
+    const { core, profile, misc } = this.#kernel;
+    this.#readParameters(module);
+    const zcrypt = new Zcrypt({
+      core,
+      profile,
+      ap: this.#kernel.ap,
+      hwRandom: this.hwRandom,
+      hwrngSeed: this.hwrngSeed !== 0,
+    });
+    const cls = new ZcryptClass(zcrypt);
+    cls.register();
+    const device = await misc.register(task, { name: 'z90crypt', minor: profile.z90cryptMinor });
+    this.#loaded = { zcrypt, module, cls, misc: device };
+  }
+
+  /** `zcrypt_api_exit`: nodes first. */
+  async #exit(task: Task): Promise<void> {
+    const loaded = this.#loaded;
+    if (!loaded) return;
+    await loaded.cls.destroyAll(task);
+    await loaded.cls.unregister(task);
+    await this.#kernel.misc.unregister(task, loaded.misc);
+    this.#loaded = undefined;
+  }
+
+  #readParameters(module: Module): void {
+    const { profile, core } = this.#kernel;
+    this.mempoolThreshold = DEFAULT_MEMPOOL_THRESHOLD;
+    this.hwrngSeed = DEFAULT_HWRNG_SEED;
+    for (const [name, text] of module.arguments) {
+      if (name === 'mempool_threshold' && profile.hasMessagePools) this.mempoolThreshold = kstrtouint(text);
+      else if (name === 'hwrng_seed' && profile.hasHwrngSeed) {
+        const seed = scanI(text, profile.scanOverflow);
+        if (seed === undefined) throw new KernelError('EINVAL');
+        this.hwrngSeed = seed;
+      } else core.log.print('warning', `zcrypt: unknown parameter '${name}' ignored`);
+    }
+    if (this.mempoolThreshold < 1) throw new KernelError('EINVAL');
+  }
+
+  /** `zcrypt_cex4_init`. @throws EINVAL there is no AP bus */
+  async #initCex4(task: Task, module: Module): Promise<void> {
+    const { ap, core } = this.#kernel;
+    const zcrypt = this.api;
+    if (!zcrypt) throw new KernelError('ENODEV');
+    if (!ap) {
+      core.log.print(
+        'err',
+        "Driver 'cex4card' was unable to register with bus_type 'ap' because the bus was not initialized.",
+      );
+      throw new KernelError('EINVAL');
+    }
+    for (const ops of [cex4CardDriver(zcrypt, module), cex4QueueDriver(zcrypt, module)])
+      this.#drivers.push(await ap.registerDriver(task, ops));
+  }
+
+  async #exitCex4(task: Task): Promise<void> {
+    for (const drv of this.#drivers.reverse()) await this.#kernel.ap?.unregisterDriver(task, drv);
+    this.#drivers = [];
+  }
+}

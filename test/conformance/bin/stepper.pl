@@ -1,0 +1,44 @@
+#!/usr/bin/perl
+# stepper.pl WORK: prepares a mount namespace in which /sys is the simulated tree, then runs steps.
+#
+# Started as `unshare -mpf --mount-proc`, so it is the first process of its own
+# process namespace: whatever the steps leave behind ends with it.
+# On stdin one step after the other, "LENGTH\n" and so many bytes; answers on
+# stdout "pid N" when it has started and "rc N" when it has ended. Output of a
+# step goes to WORK/out and WORK/err.
+use strict;
+$| = 1;
+my $work = shift @ARGV;
+
+sub run { system(@_) == 0 or die "@_: $?\n" }
+
+for my $dir ("$work/etc", "$work/etc.work", "$work/lib", "$work/lib.work") { -d $dir or mkdir $dir }
+run('mount', '--bind', "$work/dev", '/dev');
+run('mount', '--bind', "$work/sys", '/sys');
+# mdevctl insists on directories of its package.
+if (!-d '/etc/mdevctl.d' || !-d '/usr/lib/mdevctl/scripts.d/callouts') {
+  run('mount', '-t', 'overlay', 'overlay', '-o', "lowerdir=/etc,upperdir=$work/etc,workdir=$work/etc.work", '/etc');
+  run('mount', '-t', 'overlay', 'overlay', '-o', "lowerdir=/usr/lib,upperdir=$work/lib,workdir=$work/lib.work", '/usr/lib');
+  run('mkdir', '-p', '/etc/mdevctl.d', '/usr/lib/mdevctl/scripts.d/callouts', '/usr/lib/mdevctl/scripts.d/notifiers');
+}
+run('mount', '--bind', "$work/run", '/run');
+chdir '/' or die;
+print "ready\n";
+
+while (defined(my $length = <STDIN>)) {
+  read(STDIN, my $step, $length + 0);
+  my $pid = fork();
+  if ($pid == 0) {
+    setpgrp(0, 0);
+    open(STDIN, '<', '/dev/null');
+    open(STDOUT, '>', "$work/out");
+    open(STDERR, '>', "$work/err");
+    $ENV{AP_SIM_STEP} = $$;
+    exec('/bin/bash', '-c', $step);
+    exit 127;
+  }
+  print "pid $pid\n";
+  while ((my $ended = waitpid(-1, 0)) != $pid) { last if $ended < 0 }
+  my $rc = $? & 127 ? 128 + ($? & 127) : $? >> 8;
+  print "rc $rc\n";
+}

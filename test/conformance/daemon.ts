@@ -1,0 +1,223 @@
+/**
+ * One machine in a process of its own: the world, its tree, its mount.
+ *
+ * Started by fork and driven over IPC (daemon-protocol.ts). It never touches
+ * its own mount. Machine time is fully virtual: it jumps to the next timer that
+ * somebody waits for, and passes when the replay's `sleep` says so.
+ */
+import { join } from 'node:path';
+import { SimClock } from '../../lib/clock.js';
+import type { Uevent } from '../../lib/driver-core/uevent.js';
+import { isKernelError } from '../../lib/errno.js';
+import { Machine } from '../../lib/hardware/machine.js';
+import { runHardwareCommand } from '../../lib/hardware/vocabulary.js';
+import { DEFAULT_MODULES, Kernel } from '../../lib/kernel.js';
+import { PROFILES } from '../../lib/profile/tables.js';
+import { Vmms } from '../../lib/vmm/vmms.js';
+import { World } from '../../lib/world.js';
+import { standingClock } from '../../fs-tree/host/clock-host.js';
+import { hostCrypto } from '../../fs-tree/host/crypto.js';
+import { SeededRandom } from '../../fs-tree/host/random.js';
+import { TraceRing } from '../../fs-tree/host/trace.js';
+import type { Caller, FileNode, Node } from '../../fs-tree/kernfs/node.js';
+import type { OpenFile } from '../../fs-tree/kernfs/open-file.js';
+import { Ops } from '../../fs-tree/ops.js';
+import { FuseNativeTransport } from '../../fs-tree/transport/fuse-native.js';
+import type { Transport } from '../../fs-tree/transport/transport.js';
+import { worldTree } from '../../fs-tree/world-tree.js';
+import type { BootRequest, Collected, ReplyMessage, RequestMessage, Requests } from './daemon-protocol.js';
+import { DevDir } from './dev-dir.js';
+import type { KmsgLine } from './recording.js';
+import { SleepServer } from './sleep-server.js';
+import { compareSnapshots, type Snapshot, takeSnapshot } from './snapshot.js';
+
+const MS = 1_000_000;
+/** The machine may be busy for so long after a step before it counts as quiet anyway. */
+const SETTLE_LIMIT = 2000 * MS;
+/** The recorder saw the machine so long after boot. */
+const AFTER_BOOT = 1000 * MS;
+
+const ROOT: Caller = { uid: 0, gid: 0, groups: [], pid: 1, comm: 'recorder' };
+
+/** fuse-native cannot say who calls: in a replay it is nearly always bash, and its signals come from the runner. */
+class ReplayOps extends Ops {
+  #fatal = new AbortController();
+
+  interrupt(): void {
+    this.#fatal.abort();
+    this.#fatal = new AbortController();
+  }
+
+  override read(caller: Caller, file: OpenFile, offset: number, length: number): Promise<string> {
+    return super.read(this.#as(caller), file, offset, length);
+  }
+
+  override write(caller: Caller, file: OpenFile, bytes: string, offset = 0): Promise<number> {
+    return super.write(this.#as(caller), file, bytes, offset);
+  }
+
+  #as(caller: Caller): Caller {
+    if (caller.comm !== 'mount') return caller;
+    const signal = caller.signal ? AbortSignal.any([caller.signal, this.#fatal.signal]) : this.#fatal.signal;
+    return { ...caller, comm: 'bash', signal };
+  }
+}
+
+class Daemon {
+  readonly #clock = new SimClock(standingClock, 'auto');
+  readonly #bugs: string[] = [];
+  #uevents: string[][] = [];
+  #kmsg: KmsgLine[] = [];
+  #world: World | undefined;
+  #ops: ReplayOps | undefined;
+  #transport: Transport | undefined;
+  #sleepers: SleepServer | undefined;
+  #last: Snapshot = new Map();
+  /** Machine time at the end of the last step. */
+  #since = 0;
+
+  get world(): World {
+    if (!this.#world) throw new Error('not booted');
+    return this.#world;
+  }
+
+  get ops(): ReplayOps {
+    if (!this.#ops) throw new Error('not booted');
+    return this.#ops;
+  }
+
+  async boot(request: BootRequest): Promise<Requests['boot']['out']> {
+    const trace = new TraceRing({ capacity: 4096, now: () => this.#clock.now() });
+    const ports = { clock: this.#clock, random: new SeededRandom(1), crypto: hostCrypto, trace };
+    const machine = new Machine(ports, { protVirtGuest: request.se });
+    runHardwareCommand(machine, request.hw);
+    const modules = DEFAULT_MODULES.filter(
+      (name) => !(request.novfio && name.startsWith('vfio')) && !(request.nozcrypt && name.startsWith('zcrypt')),
+    );
+    const kernel = new Kernel(ports, machine.hostInstructions(), PROFILES[request.kernel], {
+      commandLine: request.commandLine,
+      modules,
+    });
+    kernel.core.onBug = (_task, error) => this.#bugs.push(story(error));
+    if (request.devDir) new DevDir(request.devDir).follow(kernel.core.devtmpfs);
+    kernel.core.uevents.subscribe((event) => this.#uevents.push(messageOf(event)));
+    kernel.core.log.subscribe(({ level, text }) => this.#kmsg.push({ level, text }));
+    await kernel.boot();
+    await this.#settle();
+    await this.#clock.advance(Math.max(0, AFTER_BOOT - this.#clock.now()));
+    this.#world = new World(ports, machine, kernel, new Vmms(kernel, machine));
+    this.#ops = new ReplayOps({
+      root: worldTree(this.#world, trace),
+      now: () => Math.floor(this.#clock.now() / MS),
+      onBug: (error, during) => this.#bugs.push(`${during.op}: ${story(error)}`),
+    });
+    if (request.mountPoint) {
+      this.#sleepers = new SleepServer(join(request.mountPoint, '..', 'sleep.sock'), this.#clock, () => this.ops.interrupt());
+      await this.#sleepers.listen();
+      this.#transport = new FuseNativeTransport(request.mountPoint, this.#ops, { allowOther: true });
+      await this.#transport.mount();
+    }
+    const uevents = this.#uevents;
+    this.#uevents = [];
+    this.#kmsg = [];
+    return { uevents };
+  }
+
+  async collect({ notapq, snapshot, ms }: Requests['collect']['in']): Promise<Collected> {
+    await this.#settle();
+    const left = this.#since + ms * MS - this.#clock.now();
+    if (left > 0) await this.advance({ ms: left / MS });
+    await this.#settle();
+    this.#since = this.#clock.now();
+    const uevents = this.#uevents;
+    this.#uevents = [];
+    const kmsg = this.#kmsg;
+    this.#kmsg = [];
+    let changes: Collected['changes'] = [];
+    if (snapshot) {
+      const now = await takeSnapshot(this.ops, this.world.kernel, { notapq, withoutSections: true });
+      changes = compareSnapshots(this.#last, now);
+      this.#last = now;
+    }
+    return { uevents, kmsg, changes, bugs: this.#bugs.splice(0) };
+  }
+
+  async advance({ ms }: { ms: number }): Promise<null> {
+    await (this.#sleepers ? this.#sleepers.pass(ms * MS) : this.#clock.advance(ms * MS));
+    return null;
+  }
+
+  state(): Requests['state']['out'] {
+    const stats = this.#transport?.stats();
+    return { pending: stats?.pending ?? 0, answered: stats?.answered ?? 0 };
+  }
+
+  interrupt(): null {
+    this.ops.interrupt();
+    return null;
+  }
+
+  async control({ file, line }: Requests['control']['in']): Promise<Requests['control']['out']> {
+    const open = this.ops.open(ROOT, this.#find(`kernel/debug/ap_sim/${file}`), 2);
+    const text = `json ${line}`;
+    await this.ops.write(ROOT, open, text);
+    return JSON.parse(await this.ops.read(ROOT, open, text.length, 1 << 20)) as Requests['control']['out'];
+  }
+
+  async write({ path, text }: Requests['write']['in']): Promise<string | null> {
+    try {
+      await this.ops.write(ROOT, this.ops.open(ROOT, this.#find(path), 1), text);
+      return null;
+    } catch (e) {
+      if (isKernelError(e)) return e.errno;
+      throw e;
+    }
+  }
+
+  async dump(): Promise<[string, unknown][]> {
+    return [...(await takeSnapshot(this.ops, this.world.kernel, { cardTalking: true, nlink: true }))];
+  }
+
+  async exit(): Promise<null> {
+    this.#sleepers?.close();
+    this.#clock.stop();
+    await this.#transport?.unmount();
+    return null;
+  }
+
+  /** Until nobody waits for a timer, or it takes too long (a poll that never ends). */
+  async #settle(): Promise<void> {
+    const end = this.#clock.now() + SETTLE_LIMIT;
+    for (;;) {
+      await this.#clock.idle();
+      await this.#clock.idle();
+      const waiting = this.#clock.pendingTimers().some((timer) => !timer.background);
+      if (!waiting || this.#clock.now() >= end) return;
+    }
+  }
+
+  #find(path: string): FileNode {
+    let node: Node = this.ops.root;
+    for (const name of path.split('/')) node = this.ops.lookup(ROOT, node, name);
+    return node as FileNode;
+  }
+}
+
+/** As the kernel's multicast, without SEQNUM. */
+const messageOf = ({ action, devpath, keys }: Uevent): string[] => [`${action}@${devpath}`, ...keys];
+
+const story = (error: unknown): string => (error instanceof Error ? (error.stack ?? error.message) : String(error));
+
+const daemon = new Daemon();
+
+process.on('message', (message: RequestMessage) => {
+  const { id, name, arg } = message;
+  const send = (reply: ReplyMessage, then?: () => void): void => void process.send?.(reply, undefined, undefined, then);
+  const run = async (): Promise<unknown> => (daemon[name] as (arg: unknown) => unknown).call(daemon, arg);
+  run().then(
+    (result) => send({ id, result }, name === 'exit' ? () => process.exit(0) : undefined),
+    (error: unknown) => send({ id, error: story(error) }),
+  );
+});
+process.on('disconnect', () => void daemon.exit().finally(() => process.exit(1)));
+process.on('SIGINT', () => undefined);

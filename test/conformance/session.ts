@@ -1,0 +1,304 @@
+/**
+ * One scenario's machine and the place where its steps run.
+ *
+ * Three processes: the daemon (the machine and its mount), the stepper (first
+ * process of a private mount and process namespace, which runs bash), and this
+ * one, which talks to both and never touches the mount.
+ */
+import { type ChildProcess, fork, spawn, spawnSync } from 'node:child_process';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { setTimeout as wait } from 'node:timers/promises';
+import type { Collected, ReplyMessage, RequestName, Requests } from './daemon-protocol.js';
+import { clientPrograms } from './programs.js';
+import { type BootOptions, type Effects, type PathState } from './recording.js';
+import { compareSnapshots, type Snapshot } from './snapshot.js';
+
+/** The recorder killed a step after so much time. */
+const STEP_LIMIT_MS = 30_000;
+/** A step that waits inside the kernel and sees no progress for so long (real time) needs machine time to pass. */
+const STUCK_MS = 250;
+/** Nothing may hang a replay for longer, in real time. */
+const HARD_LIMIT_MS = 60_000;
+
+const UUIDS = [1, 2, 3].map((n) => `${n}`.repeat(8) + `-${n}${n}${n}${n}-4${`${n}`.repeat(3)}-8${`${n}`.repeat(3)}-` + `${n}`.repeat(12));
+
+export interface SessionOptions {
+  /** A private directory, on a file system that takes device nodes. */
+  readonly work: string;
+  /** The package, where sources and data are. */
+  readonly packageRoot: string;
+  /** Snapshots through the mount instead of the operations in memory. */
+  readonly throughMount: boolean;
+}
+
+export class Session {
+  readonly #options: SessionOptions;
+  readonly #daemon: ChildProcess;
+  readonly #asked = new Map<number, { resolve: (result: never) => void; reject: (error: Error) => void }>();
+  #nextId = 1;
+  #stepper: ChildProcess | undefined;
+  readonly #lines: string[] = [];
+  #lineWaiter: (() => void) | undefined;
+  #last: Snapshot = new Map();
+  #dead: string | undefined;
+
+  private constructor(options: SessionOptions) {
+    this.#options = options;
+    this.#daemon = fork(new URL('./daemon.js', import.meta.url), [], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+    this.#daemon.on('message', (message: ReplyMessage) => {
+      const asked = this.#asked.get(message.id);
+      this.#asked.delete(message.id);
+      if (message.error !== undefined) asked?.reject(new Error(message.error));
+      else asked?.resolve(message.result as never);
+    });
+    this.#daemon.on('exit', (code, signal) => {
+      this.#dead = `the daemon has ended (${code ?? signal})`;
+      for (const { reject } of this.#asked.values()) reject(new Error(this.#dead));
+      this.#asked.clear();
+    });
+  }
+
+  /** Boots a machine that is only asked, without a mount. */
+  static async inMemory(options: SessionOptions, boot: BootOptions): Promise<Session> {
+    const session = new Session(options);
+    await session.#ask('boot', boot);
+    return session;
+  }
+
+  /** Boots a machine and makes the namespace in which it is /sys. */
+  static async start(options: SessionOptions, boot: BootOptions): Promise<Session> {
+    const { work } = options;
+    rmSync(work, { recursive: true, force: true });
+    for (const dir of ['', 'sys', 'dev', 'run', 'bin']) mkdirSync(join(work, dir), { recursive: true });
+    clientPrograms(join(work, 'bin'), options.packageRoot);
+    furnishDev(join(work, 'dev'));
+    const session = new Session(options);
+    try {
+      const { uevents } = await session.#ask('boot', {
+        ...boot,
+        mountPoint: join(work, 'sys'),
+        devDir: join(work, 'dev'),
+      });
+      if (boot.bootUevents) writeFileSync(join(work, 'run', 'boot-uevents'), uevents.map(eventLine).join(''));
+      await session.#startStepper();
+      await session.#snapshot(await session.#ask('collect', { notapq: false, snapshot: !options.throughMount, ms: 0 }));
+      return session;
+    } catch (e) {
+      await session.end();
+      throw e;
+    }
+  }
+
+  control(file: string, line: string): Promise<Requests['control']['out']> {
+    return this.#ask('control', { file, line });
+  }
+
+  write(path: string, text: string): Promise<string | null> {
+    return this.#ask('write', { path, text });
+  }
+
+  async dump(): Promise<[string, PathState][]> {
+    return (await this.#ask('dump', null)) as [string, PathState][];
+  }
+
+  settle(): Promise<Collected> {
+    return this.#ask('collect', { notapq: false, snapshot: false, ms: 0 });
+  }
+
+  /** Runs one step as the recorder did, and says what came of it. `ms`: how much machine time it took there. */
+  async step({ cmd, ms }: { cmd: string; ms: number }, bootUevents: boolean): Promise<Effects & { bugs: string[] }> {
+    const { work, throughMount } = this.#options;
+    const { rc, timeout } = await this.#run(cmd);
+    const stdout = readFileSync(join(work, 'out'), 'latin1');
+    const stderr = readFileSync(join(work, 'err'), 'latin1');
+    const notapq = fileExists(join(work, 'run', 'notapq'));
+    const collected = await this.#ask('collect', { notapq, snapshot: !throughMount, ms });
+    const { uevents, kmsg, bugs } = collected;
+    if (bootUevents) writeFileSync(join(work, 'run', 'boot-uevents'), uevents.map(eventLine).join(''), { flag: 'a' });
+    const changes = await this.#snapshot(collected);
+    return { rc, timeout, stdout: utf8(stdout), stderr: utf8(stderr), uevents, kmsg, changes, bugs };
+  }
+
+  async end(): Promise<void> {
+    if (this.#stepper?.pid && this.#stepper.exitCode === null) {
+      this.#stepper.stdin?.end();
+      // Whoever waits inside the kernel holds the namespace: end the mount first.
+    }
+    if (!this.#dead) {
+      const over = new Promise<void>((resolve) => this.#daemon.once('exit', () => resolve()));
+      this.#ask('exit', null).catch(() => undefined);
+      const killer = setTimeout(() => this.#daemon.kill('SIGKILL'), 5000);
+      await over;
+      clearTimeout(killer);
+    }
+    if (this.#stepper && this.#stepper.exitCode === null && this.#stepper.signalCode === null) {
+      const over = new Promise<void>((resolve) => this.#stepper?.once('exit', () => resolve()));
+      this.#stepper.kill('SIGKILL');
+      await Promise.race([over, wait(3000)]);
+    }
+    spawnSync('umount', ['-l', join(this.#options.work, 'sys')], { stdio: 'ignore' });
+    rmSync(this.#options.work, { recursive: true, force: true });
+  }
+
+  async #snapshot(collected: Collected): Promise<Collected['changes']> {
+    if (!this.#options.throughMount) return collected.changes;
+    const { stdout } = await this.#silent('orun dump -c -s');
+    const now: Snapshot = new Map();
+    for (const line of stdout.split('\n')) {
+      if (line === '') continue;
+      const { path, ...state } = JSON.parse(line) as PathState & { path: string };
+      if (state.type === 'dir') {
+        const { size: _size, nlink: _nlink, ...rest } = state;
+        now.set(path, rest);
+      } else now.set(path, state);
+    }
+    const changes = compareSnapshots(this.#last, now);
+    this.#last = now;
+    return changes;
+  }
+
+  async #silent(cmd: string): Promise<{ stdout: string }> {
+    await this.#run(cmd);
+    return { stdout: readFileSync(join(this.#options.work, 'out'), 'utf8') };
+  }
+
+  async #run(cmd: string): Promise<{ rc: number; timeout: boolean }> {
+    const bytes = Buffer.from(cmd);
+    this.#stepper?.stdin?.write(Buffer.concat([Buffer.from(`${bytes.length}\n`), bytes]));
+    await this.#line(HARD_LIMIT_MS);
+    const started = Date.now();
+    let passed = 0;
+    let quietSince = Date.now();
+    let answered = -1;
+    for (;;) {
+      const line = await this.#line(STUCK_MS);
+      if (line !== undefined) return { rc: Number(line.split(' ')[1]), timeout: false };
+      const state = await this.#ask('state', null);
+      if (state.pending === 0 || state.answered !== answered) {
+        answered = state.answered;
+        quietSince = Date.now();
+      }
+      if (Date.now() - quietSince >= STUCK_MS && passed < STEP_LIMIT_MS) {
+        await this.#ask('advance', { ms: 1000 });
+        passed += 1000;
+      }
+      if (passed >= STEP_LIMIT_MS || Date.now() - started > HARD_LIMIT_MS) {
+        await this.#killStep();
+        const last = await this.#line(3000);
+        if (last === undefined) throw new Error(`a step cannot be killed: ${cmd}`);
+        return { rc: 137, timeout: true };
+      }
+    }
+  }
+
+  /** Kills the step's process group, and lets those go who wait inside the kernel. */
+  async #killStep(): Promise<void> {
+    const top = childrenOf(this.#stepper?.pid ?? 0);
+    for (const pid of top.flatMap((stepper) => childrenOf(stepper)).slice(-1)) {
+      try {
+        process.kill(-pid, 'SIGKILL');
+      } catch {
+        // It has just ended.
+      }
+    }
+    await this.#ask('interrupt', null);
+  }
+
+  async #startStepper(): Promise<void> {
+    const { work } = this.#options;
+    const programs = join(this.#options.packageRoot, 'test/conformance/bin');
+    const [u1, u2, u3] = UUIDS as [string, string, string];
+    const matrix = '/sys/devices/vfio_ap/matrix';
+    this.#stepper = spawn(
+      'unshare',
+      ['-mpf', '--mount-proc', '--kill-child', 'perl', join(programs, 'stepper.pl'), work],
+      {
+        stdio: ['pipe', 'pipe', 'inherit'],
+        cwd: '/',
+        env: {
+          PATH: `${join(work, 'bin')}:/usr/sbin:/usr/bin:/sbin:/bin`,
+          HOME: '/root',
+          AP_SIM_CLOCK: join(work, 'sleep.sock'),
+          B: '/sys/bus/ap',
+          D: '/sys/devices/ap',
+          P: `${matrix}/mdev_supported_types/vfio_ap-passthrough`,
+          U1: u1,
+          U2: u2,
+          U3: u3,
+          M1: `${matrix}/${u1}`,
+          M2: `${matrix}/${u2}`,
+          M3: `${matrix}/${u3}`,
+        },
+      },
+    );
+    const { stdout } = this.#stepper;
+    if (stdout)
+      createInterface({ input: stdout }).on('line', (line) => {
+        this.#lines.push(line);
+        this.#lineWaiter?.();
+      });
+    this.#stepper.stdin?.on('error', () => undefined);
+    if ((await this.#line(HARD_LIMIT_MS)) !== 'ready') throw new Error('the namespace could not be made');
+  }
+
+  /** The stepper's next line, or undefined when none comes in time. */
+  async #line(limit: number): Promise<string | undefined> {
+    if (this.#lines.length === 0) {
+      let timer: NodeJS.Timeout | undefined;
+      await new Promise<void>((resolve) => {
+        this.#lineWaiter = resolve;
+        timer = setTimeout(resolve, limit);
+      });
+      clearTimeout(timer);
+      this.#lineWaiter = undefined;
+    }
+    return this.#lines.shift();
+  }
+
+  #ask<N extends RequestName>(name: N, arg: Requests[N]['in']): Promise<Requests[N]['out']> {
+    if (this.#dead) return Promise.reject(new Error(this.#dead));
+    const id = this.#nextId++;
+    return new Promise((resolve, reject) => {
+      this.#asked.set(id, { resolve, reject });
+      this.#daemon.send({ id, name, arg });
+    });
+  }
+}
+
+/** The usual nodes of /dev. */
+function furnishDev(dir: string): void {
+  const nodes = [
+    ['null', 1, 3],
+    ['zero', 1, 5],
+    ['full', 1, 7],
+    ['random', 1, 8],
+    ['urandom', 1, 9],
+    ['tty', 5, 0],
+  ] as const;
+  const script = nodes.map(([name, major, minor]) => `mknod -m 666 ${name} c ${major} ${minor}`);
+  script.push('ln -s /proc/self/fd fd', 'ln -s fd/0 stdin', 'ln -s fd/1 stdout', 'ln -s fd/2 stderr', 'mkdir -p pts shm');
+  spawnSync('sh', ['-ec', script.join('\n')], { cwd: dir, stdio: ['ignore', 'ignore', 'inherit'] });
+}
+
+function fileExists(path: string): boolean {
+  try {
+    readFileSync(path);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function childrenOf(pid: number): number[] {
+  try {
+    const text = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8');
+    return text.split(' ').filter((word) => word.trim() !== '').map(Number);
+  } catch {
+    return [];
+  }
+}
+
+const eventLine = (message: readonly string[]): string => `${message.join(' ')}\n`;
+const utf8 = (latin1: string): string => Buffer.from(latin1, 'latin1').toString('utf8');
