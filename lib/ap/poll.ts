@@ -106,7 +106,10 @@ export class Poll {
     this.highTimeout = Number(value);
     this.#timer?.cancel();
     this.#timer = undefined;
-    this.#startTimer(this.highTimeout);
+    // The kernel starts it with this as an absolute time: mostly at once, and nobody waits for it unless requests do.
+    const { active, core } = this.#ap;
+    const idle = ![...active].some((aq) => aq.queueCount > 0);
+    this.#startTimer(Math.max(0, this.highTimeout - core.ports.clock.now()), idle);
   }
 
   /** `ap_tasklet_fn`: POLL for every active queue that something may happen to. */
@@ -116,9 +119,9 @@ export class Poll {
     this.wait(wait);
   }
 
-  #startTimer(period: Nanoseconds): void {
+  #startTimer(period: Nanoseconds, background = false): void {
     if (this.#timer?.pending) return;
-    this.#timer = this.#ap.core.ports.clock.after(period, () => this.#round(), { name: 'ap_poll_timer' });
+    this.#timer = this.#ap.core.ports.clock.after(period, () => this.#round(), { name: 'ap_poll_timer', background });
   }
 
   #wakeThread(): void {

@@ -74,20 +74,19 @@ export class HwRandom {
   }
 
   /** `rng_available`. */
-  availableText(): string {
+  get availableText(): string {
     const names = this.#rngs.map((rng) => `${rng.name} `).join('');
     return `${names}${this.#profile.rngAvailableEndsWithNone ? 'none' : ''}\n`;
   }
 
   /** `rng_current`. */
-  currentText(): string {
+  get currentText(): string {
     return `${this.#current?.name ?? 'none'}\n`;
   }
 
   /** `rng_current` written: a name, or nothing for the best one. Unknown names change nothing. */
-  async currentStore(task: Task, written: string): Promise<void> {
+  currentStore(written: string): void {
     const name = sysfsName(written);
-    const before = this.#current;
     if (name === '') this.#enableBest();
     else if (name === 'none' && this.#profile.rngAvailableEndsWithNone) {
       this.#setByUser = true;
@@ -99,8 +98,6 @@ export class HwRandom {
         this.#setByUser = true;
       }
     }
-    const now = this.#current;
-    if (now && now !== before) await this.#readEarly(task, now);
   }
 
   /** A read of /dev/hwrng. @throws ENODEV no generator; EIO it failed; EINTR */

@@ -11,7 +11,6 @@ import { PAGE_SIZE, type Vcpu } from '../kvm/vm.js';
 import type { Task } from '../sync/task.js';
 import type { MatrixMdev } from './matrix.js';
 import type { VfioApQueue } from './queue.js';
-import { resetPause } from './reset.js';
 import { warn, warnOnce } from './warn.js';
 
 const IR_BIT = 1n << (63n - 16n);
@@ -100,7 +99,7 @@ export async function irqDisable(q: VfioApQueue): Promise<ApQueueStatus> {
     status = q.va.hw.aqic(q.apqn, { ir: false, isc: 0 }, 0);
     const rc = status.responseCode;
     if (rc === RC.RESET_IN_PROGRESS || rc === RC.BUSY) {
-      await resetPause(q);
+      await q.pause();
       continue;
     }
     if (rc === RC.NORMAL || rc === RC.OTHERWISE_CHANGED) await waitForIrqClear(q);
@@ -126,7 +125,7 @@ async function waitForIrqClear(q: VfioApQueue): Promise<void> {
       warnOnce(q.va, 'irqclear', `vfio_ap_wait_for_irqclear: tapq rc ${rc}: ${apqn}`);
       return;
     }
-    await resetPause(q);
+    await q.pause();
   }
   warnOnce(q.va, 'irqclear tries', `vfio_ap_wait_for_irqclear: tapq rc ${rc}: ${apqn} could not clear IR bit`);
 }

@@ -8,7 +8,9 @@ import type { ApQueue } from '../ap/queue.js';
 import type { ApQueueStatus } from '../hardware/instructions.js';
 import { NO_STATUS } from '../kvm/pqap.js';
 import { Mask } from '../text/bitmap.js';
+import { MSEC } from '../ports.js';
 import type { Task } from '../sync/task.js';
+import { sleep } from '../sync/wait.js';
 import { apqnName } from './ap-matrix.js';
 import type { VfioAp } from './driver.js';
 import { filterMatrix } from './filter.js';
@@ -17,6 +19,9 @@ import { freeAqicResources } from './irq.js';
 import { getUpdateLocksByApqn, getUpdateLocksForQueue } from './locks.js';
 import type { MatrixMdev } from './matrix.js';
 import { flushReset, resetQueue, resetQueuesForApids } from './reset.js';
+
+/** AP_RESET_INTERVAL: how long everything that polls a queue sleeps. */
+export const RESET_INTERVAL_MS = 20;
 
 /** File group of a bound queue device: `status`. */
 const STATUS_GROUP = 'vfio_ap_queue';
@@ -46,6 +51,11 @@ export class VfioApQueue {
 
   get name(): string {
     return apqnName(this.apid, this.apqi);
+  }
+
+  /** `msleep` between two looks at it. */
+  pause(): Promise<void> {
+    return sleep(this.va.core.ports.clock, RESET_INTERVAL_MS * MSEC, `vfio_ap ${this.name}`);
   }
 
   /** May a guest have it? */

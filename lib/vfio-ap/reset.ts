@@ -8,20 +8,12 @@
  * spec/vfio-ap.md 8 and 13.
  */
 import { type ApQueueStatus, mkQid, RC } from '../hardware/instructions.js';
-import { MSEC } from '../ports.js';
-import { sleep } from '../sync/wait.js';
 import type { Errno } from '../errno.js';
 import type { Mask } from '../text/bitmap.js';
 import { freeAqicResources } from './irq.js';
 import type { MatrixMdev } from './matrix.js';
-import type { VfioApQueue } from './queue.js';
+import { RESET_INTERVAL_MS, type VfioApQueue } from './queue.js';
 import { warn } from './warn.js';
-
-/** AP_RESET_INTERVAL. */
-export const RESET_INTERVAL_MS = 20;
-
-export const resetPause = (q: VfioApQueue): Promise<void> =>
-  sleep(q.va.core.ports.clock, RESET_INTERVAL_MS * MSEC, `vfio_ap reset ${q.name}`);
 
 /** ZAPQ; what it takes to finish goes on in the queue's work. In 6.1 returns when all is over, with its errno. */
 export async function resetQueue(q: VfioApQueue): Promise<Errno | undefined> {
@@ -116,7 +108,7 @@ const UNFINISHED: readonly number[] = [RC.RESET_IN_PROGRESS, RC.BUSY, RC.STATE_C
 /** `apq_reset_check`: the work item. */
 async function apqResetCheck(q: VfioApQueue): Promise<void> {
   for (let elapsed = RESET_INTERVAL_MS; ; elapsed += RESET_INTERVAL_MS) {
-    await resetPause(q);
+    await q.pause();
     const { status } = q.va.hw.tapq(q.apqn);
     const progress = statusCheck(q, status);
     if (progress === 'broken') return;
@@ -142,7 +134,7 @@ function printWaiting(q: VfioApQueue, elapsed: number, status: ApQueueStatus): v
 async function resetSynchronously(q: VfioApQueue): Promise<Errno | undefined> {
   let rc = zapq(q);
   if (rc === RC.RESET_IN_PROGRESS) {
-    await resetPause(q);
+    await q.pause();
     rc = zapq(q);
   }
   let result: Errno | undefined;
@@ -163,7 +155,7 @@ async function resetSynchronously(q: VfioApQueue): Promise<Errno | undefined> {
   }
   let status = q.resetStatus;
   for (let tries = 2; tries > 0 && (!status.queueEmpty || status.irqEnabled); tries--) {
-    await resetPause(q);
+    await q.pause();
     status = q.va.hw.tapq(q.apqn).status;
   }
   freeAqicResources(q);

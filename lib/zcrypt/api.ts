@@ -18,6 +18,7 @@ import { prepareCca } from './cprb.js';
 import { prepareEp11 } from './ep11-cprb.js';
 import type { Ep11CardInfo } from './ep11misc.js';
 import { ZcryptRng } from './hwrng.js';
+import { ZcryptClass } from './nodes.js';
 import type { Sender } from './ops.js';
 import { type ApPerms, busPerms } from './perms.js';
 import { Track, withRetry } from './retry.js';
@@ -43,8 +44,10 @@ export interface ZcryptOptions {
   /** Undefined on a machine without AP instructions. */
   readonly ap: ApBus | undefined;
   readonly hwRandom: HwRandom;
-  /** 6.1: parameter `hwrng_seed`. */
-  readonly hwrngSeed?: boolean;
+  /** Parameter of the module (7.2). */
+  readonly mempoolThreshold: number;
+  /** Parameter of the module (6.1); 0: random numbers are no entropy. */
+  readonly hwrngSeed: number;
 }
 
 export class Zcrypt {
@@ -54,6 +57,10 @@ export class Zcrypt {
   readonly distributor = new Distributor();
   readonly busPerms: ApPerms;
   readonly rng: ZcryptRng;
+  /** Class `zcrypt` and its device nodes. */
+  readonly nodes: ZcryptClass;
+  readonly mempoolThreshold: number;
+  readonly hwrngSeed: number;
   /** Opens of all nodes. */
   openCount = 0;
   /** Kept answers of cards (6.1, 6.12), by card and domain. */
@@ -65,12 +72,15 @@ export class Zcrypt {
   /** 6.1: a reply has asked for a rescan. */
   #rescanRequested = false;
 
-  constructor({ core, profile, ap, hwRandom, hwrngSeed }: ZcryptOptions) {
+  constructor({ core, profile, ap, hwRandom, mempoolThreshold, hwrngSeed }: ZcryptOptions) {
     this.core = core;
     this.profile = profile;
     this.ap = ap;
+    this.mempoolThreshold = mempoolThreshold;
+    this.hwrngSeed = hwrngSeed;
     this.busPerms = busPerms(ap);
-    this.rng = new ZcryptRng(this, hwRandom, hwrngSeed ?? true);
+    this.rng = new ZcryptRng(this, hwRandom);
+    this.nodes = new ZcryptClass(this);
   }
 
   log(level: LogLevel, text: string): void {

@@ -7,7 +7,7 @@ import type { Module } from '../driver-core/module.js';
 import { type Errno, KernelError } from '../errno.js';
 import type { Task } from '../sync/task.js';
 import type { Zcrypt } from './api.js';
-import { ZCRYPT_MAJOR, type ZcryptClass } from './nodes.js';
+import { ZCRYPT_MAJOR } from './nodes.js';
 import type { ApPerms } from './perms.js';
 import {
   deviceStatus,
@@ -85,7 +85,7 @@ export class ZcryptFile {
    */
   static async open(
     task: Task,
-    { zcrypt, module, cls }: { zcrypt: Zcrypt; module: Module; cls: ZcryptClass },
+    { zcrypt, module }: { readonly zcrypt: Zcrypt; readonly module: Module },
     number: { readonly major: number; readonly minor: number },
   ): Promise<ZcryptFile> {
     const { major, minor } = number;
@@ -93,7 +93,7 @@ export class ZcryptFile {
     const isNode = major === ZCRYPT_MAJOR && minor >= 0 && minor < 256;
     if ((!isMisc && !isNode) || !module.tryGet()) throw new KernelError('ENXIO');
     try {
-      const perms = isNode ? await cls.nodeByMinor(task, minor) : undefined;
+      const perms = isNode ? await zcrypt.nodes.nodeByMinor(task, minor) : undefined;
       return new ZcryptFile(zcrypt, module, perms ?? zcrypt.busPerms);
     } catch (e) {
       module.put();

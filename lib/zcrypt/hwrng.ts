@@ -23,10 +23,10 @@ export class ZcryptRng implements HwRng {
   #buffer: Uint8Array = new Uint8Array(0);
   #refill: Promise<void> | undefined;
 
-  constructor(zcrypt: Zcrypt, hwRandom: HwRandom, seed: boolean) {
+  constructor(zcrypt: Zcrypt, hwRandom: HwRandom) {
     this.#zcrypt = zcrypt;
     this.#hwRandom = hwRandom;
-    this.quality = seed ? QUALITY : 0;
+    this.quality = zcrypt.hwrngSeed === 0 ? 0 : QUALITY;
   }
 
   /** A CCA queue came: the first one registers the generator. */

@@ -16,7 +16,6 @@ import { kstrtouint, scanI } from '../text/kstrto.js';
 import { Zcrypt } from './api.js';
 import { cex4CardDriver, cex4QueueDriver } from './cex4.js';
 import { ZcryptFile } from './file.js';
-import { ZcryptClass } from './nodes.js';
 
 /** Parameters of `zcrypt` with what they are unless given. */
 const DEFAULT_MEMPOOL_THRESHOLD = 5;
@@ -26,8 +25,7 @@ const DEFAULT_HWRNG_SEED = 1;
 interface Loaded {
   readonly zcrypt: Zcrypt;
   readonly module: Module;
-  readonly cls: ZcryptClass;
-  readonly misc: Device;
+  misc: Device | undefined;
 }
 
 export class ZcryptStack {
@@ -36,10 +34,6 @@ export class ZcryptStack {
   #loaded: Loaded | undefined;
   /** Registered by zcrypt_cex4, in order of registration. */
   #drivers: ApDriver[] = [];
-  /** 7.2: parameter of the module. */
-  mempoolThreshold = DEFAULT_MEMPOOL_THRESHOLD;
-  /** 6.1: parameter of the module. */
-  hwrngSeed = DEFAULT_HWRNG_SEED;
 
   constructor(kernel: Kernel) {
     this.#kernel = kernel;
@@ -67,11 +61,6 @@ export class ZcryptStack {
     return this.#loaded?.zcrypt;
   }
 
-  /** Class `zcrypt` while the module is loaded. */
-  get cls(): ZcryptClass | undefined {
-    return this.#loaded?.cls;
-  }
-
   /** What is there without any module. */
   async initBuiltIn(task: Task): Promise<void> {
     await this.hwRandom.init(task, this.#kernel.misc);
@@ -85,44 +74,40 @@ export class ZcryptStack {
 
   /** `zcrypt_api_init`. @throws EINVAL, ERANGE a parameter is no good */
   async #init(task: Task, module: Module): Promise<void> {
-    const { core, profile, misc } = this.#kernel;
-    this.#readParameters(module);
-    const zcrypt = new Zcrypt({
-      core,
-      profile,
-      ap: this.#kernel.ap,
-      hwRandom: this.hwRandom,
-      hwrngSeed: this.hwrngSeed !== 0,
-    });
-    const cls = new ZcryptClass(zcrypt);
-    cls.register();
-    const device = await misc.register(task, { name: 'z90crypt', minor: profile.z90cryptMinor });
-    this.#loaded = { zcrypt, module, cls, misc: device };
+    const { core, profile, misc, ap } = this.#kernel;
+    const zcrypt = new Zcrypt({ core, profile, ap, hwRandom: this.hwRandom, ...this.#parameters(module) });
+    const loaded: Loaded = { zcrypt, module, misc: undefined };
+    this.#loaded = loaded;
+    zcrypt.nodes.register();
+    loaded.misc = await misc.register(task, { name: 'z90crypt', minor: profile.z90cryptMinor });
   }
 
   /** `zcrypt_api_exit`: nodes first. */
   async #exit(task: Task): Promise<void> {
     const loaded = this.#loaded;
     if (!loaded) return;
-    await loaded.cls.destroyAll(task);
-    await loaded.cls.unregister(task);
-    await this.#kernel.misc.unregister(task, loaded.misc);
+    const { nodes } = loaded.zcrypt;
+    await nodes.destroyAll(task);
+    await nodes.unregister(task);
+    if (loaded.misc) await this.#kernel.misc.unregister(task, loaded.misc);
     this.#loaded = undefined;
   }
 
-  #readParameters(module: Module): void {
+  /** @throws EINVAL, ERANGE */
+  #parameters(module: Module): { mempoolThreshold: number; hwrngSeed: number } {
     const { profile, core } = this.#kernel;
-    this.mempoolThreshold = DEFAULT_MEMPOOL_THRESHOLD;
-    this.hwrngSeed = DEFAULT_HWRNG_SEED;
+    let mempoolThreshold = DEFAULT_MEMPOOL_THRESHOLD;
+    let hwrngSeed = DEFAULT_HWRNG_SEED;
     for (const [name, text] of module.arguments) {
-      if (name === 'mempool_threshold' && profile.hasMessagePools) this.mempoolThreshold = kstrtouint(text);
+      if (name === 'mempool_threshold' && profile.hasMessagePools) mempoolThreshold = kstrtouint(text);
       else if (name === 'hwrng_seed' && profile.hasHwrngSeed) {
         const seed = scanI(text, profile.scanOverflow);
         if (seed === undefined) throw new KernelError('EINVAL');
-        this.hwrngSeed = seed;
+        hwrngSeed = seed;
       } else core.log.print('warning', `zcrypt: unknown parameter '${name}' ignored`);
     }
-    if (this.mempoolThreshold < 1) throw new KernelError('EINVAL');
+    if (mempoolThreshold < 1) throw new KernelError('EINVAL');
+    return { mempoolThreshold, hwrngSeed };
   }
 
   /** `zcrypt_cex4_init`. @throws EINVAL there is no AP bus */

@@ -3,7 +3,7 @@
  * layer that need no machine.
  */
 
-import { type StaticDir, StaticTree } from '../../fs-tree/kernfs/static-tree.js';
+import { type StaticDir, StaticTree, type TextFile } from '../../fs-tree/kernfs/static-tree.js';
 import { KernelError } from '../../lib/errno.js';
 
 export interface Toy {
@@ -21,7 +21,7 @@ export interface Toy {
  * /devices/toy has: value (rw), fixed (ro), trigger (wo), counter (shows how often it was shown), long (5000 bytes),
  * empty, broken (throws ENODEV in both), bug (throws a TypeError), slow (waits, interruptible), stubborn (waits
  * without regard to signals), handlerless (rw bits, no handlers), remove (removes the whole directory), sub/inner;
- * /bus/toy is a link to it.
+ * many/0 to many/4999 wait as stubborn does; /bus/toy is a link to the device.
  */
 export function toyTree(): Toy {
   const tree = new StaticTree();
@@ -98,6 +98,15 @@ export function toyTree(): Toy {
       void devices.remove('toy');
     },
   });
+  const crowd = new Map<string, TextFile>();
+  for (let i = 0; i < 5000; i++) crowd.set(`${i}`, tree.file({ show: () => `${i}\n`, store: () => wait(undefined) }));
+  const source = {
+    lookup: (name: string) => crowd.get(name),
+    *entries() {
+      for (const [name, { kind, ino }] of crowd) yield { name, kind, ino };
+    },
+  };
+  root.add('many', tree.dir(0o755, source));
   device.add('sub', tree.dir()).add('inner', tree.file({ show: () => 'inner\n' }));
   return {
     tree,

@@ -34,7 +34,7 @@ while (defined(my $length = <STDIN>)) {
     open(STDOUT, '>', "$work/out");
     open(STDERR, '>', "$work/err");
     $ENV{AP_SIM_STEP} = $$;
-    exec('/bin/bash', '-c', $step);
+    exec { '/bin/bash' } 'bash', '-c', $step;
     exit 127;
   }
   print "pid $pid\n";

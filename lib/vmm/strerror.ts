@@ -1,0 +1,27 @@
+/**
+ * What C programs say of an errno.
+ *
+ * Mirrors strerror(3) of glibc, for the errnos that the calls of a VMM return.
+ */
+import type { Errno } from '../errno.js';
+
+const TEXT: Partial<Record<Errno, string>> = {
+  EPERM: 'Operation not permitted',
+  ENOENT: 'No such file or directory',
+  EINTR: 'Interrupted system call',
+  EIO: 'Input/output error',
+  EBADF: 'Bad file descriptor',
+  EAGAIN: 'Resource temporarily unavailable',
+  ENOMEM: 'Cannot allocate memory',
+  EFAULT: 'Bad address',
+  EBUSY: 'Device or resource busy',
+  EEXIST: 'File exists',
+  ENODEV: 'No such device',
+  EINVAL: 'Invalid argument',
+  ENOTTY: 'Inappropriate ioctl for device',
+  EBADFD: 'File descriptor in bad state',
+  EOPNOTSUPP: 'Operation not supported',
+  EADDRINUSE: 'Address already in use',
+};
+
+export const strerror = (errno: Errno): string => TEXT[errno] ?? errno;
