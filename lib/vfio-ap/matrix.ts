@@ -22,9 +22,6 @@ import { MatrixMdevOps } from './open.js';
 import type { VfioApQueue } from './queue.js';
 import { resetQueues } from './reset.js';
 
-/** A show function that gives a page or more overruns it (until 6.12). */
-const PAGE = 4096;
-
 export class MatrixMdev {
   readonly va: VfioAp;
   readonly mdev: MdevDevice;
@@ -170,22 +167,14 @@ export class MatrixMdev {
     return this.va.mdevsLock.with(task, () => this.matrix.controlDomainsText());
   }
 
+  /** The whole list: files cut it at a page. */
   matrixText(task: Task): Promise<string> {
-    return this.#listText(task, 'matrix_show', this.matrix);
+    return this.va.mdevsLock.with(task, () => this.matrix.listText());
   }
 
+  /** As `matrix`, of the guest configuration; also without a guest. */
   guestMatrixText(task: Task): Promise<string> {
-    return this.#listText(task, 'guest_matrix_show', this.shadowApcb);
-  }
-
-  async #listText(task: Task, handler: string, matrix: ApMatrix): Promise<string> {
-    const text = await this.va.mdevsLock.with(task, () => matrix.listText());
-    if (text.length >= PAGE && this.va.profile.warnsOfOverlongMatrix) {
-      const { log } = this.va.core;
-      log.print('warning', `dev_attr_show: ${handler}+0x0/0x78 [vfio_ap] returned bad count`);
-      log.print('warning', 'fill_read_buffer: dev_attr_show+0x0/0x70 returned bad count');
-    }
-    return text.slice(0, PAGE - 1);
+    return this.va.mdevsLock.with(task, () => this.shadowApcb.listText());
   }
 
   /** Runs a section under the locks of an update of this mdev (`get_update_locks_for_mdev`). */
