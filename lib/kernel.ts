@@ -52,7 +52,7 @@ export class Kernel {
     this.vfio = new VfioStack(this);
   }
 
-  /** Boots: returns when all modules are loaded; the first scan may still be running. */
+  /** Boots: the first scan, then the modules, as recorded (traces 97); queues may still be in reset. */
   async boot(): Promise<void> {
     const task = this.core.newTask('init');
     const ap = new ApBus(this.core, this.hw, this.profile, {
@@ -67,6 +67,7 @@ export class Kernel {
     }
     await this.zcrypt.initBuiltIn(task);
     await this.vfio.initBuiltIn(task);
+    await this.ap?.scan.waitForFirst();
     for (const name of this.#modulesAtBoot) {
       try {
         await this.core.modules.load(task, name);

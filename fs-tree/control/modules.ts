@@ -6,12 +6,16 @@
 import { KernelError } from '../../lib/errno.js';
 import type { Kernel } from '../../lib/kernel.js';
 import type { Task } from '../../lib/sync/task.js';
+import { inDirectoryOrder } from '../kernfs/name-hash.js';
 import { type Outcome, printed } from './verbs.js';
 
 export function describeModules(kernel: Kernel): string {
   const lines = ['Module                  Size  Used by\n'];
   for (const module of [...kernel.core.modules.loaded.values()].reverse()) {
-    const users = [...module.holders.links.keys()].reverse().join(',');
+    // lsmod reads the directory `holders`.
+    const users = inDirectoryOrder([...module.holders.links.keys()].map((name) => ({ name })))
+      .map(({ name }) => name)
+      .join(',');
     const size = module.definition.info.coresize ?? 0;
     lines.push(`${module.name.padEnd(19)} ${String(size).padStart(8)}  ${module.refcnt}${users ? ` ${users}` : ''}\n`);
   }

@@ -76,7 +76,8 @@ class KobjectDir implements DirNode {
   }
 
   subdirs(): number {
-    return this.kobj.children.size + (this.mounts.get(this.kobj)?.size ?? 0);
+    const others = this.kernel.profile.otherDirectories[this.kobj.devpath] ?? 0;
+    return this.kobj.children.size + (this.mounts.get(this.kobj)?.size ?? 0) + others;
   }
 
   #shows(row: Attr<Kobject>): boolean {

@@ -53,7 +53,10 @@ export class PathRequests {
     return this.#files.size;
   }
 
-  /** A signal for everybody who waits in an interruptible place; EINTR for the rest after `graceMs`. */
+  /**
+   * A signal for everybody who waits in an interruptible place; EINTR for the
+   * rest after `graceMs`. Who tries again after that (Python does) gets EIO.
+   */
   async endAll(graceMs: number): Promise<void> {
     this.#quit.abort();
     if (this.#waiting.size > 0) await new Promise((resolve) => setTimeout(resolve, graceMs));
@@ -283,6 +286,10 @@ export class PathRequests {
 
   /** The body's result says what to reply; it runs only if nobody ended the request meanwhile. */
   #answerLater(reply: Reply, body: () => Promise<() => number>): void {
+    if (this.#quit.signal.aborted) {
+      this.#send(reply, -ERRNO.EIO);
+      return;
+    }
     const once = (result: () => number): void => {
       if (this.#waiting.delete(end)) this.#send(reply, result());
     };

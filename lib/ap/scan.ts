@@ -53,6 +53,11 @@ export class Scan {
     this.#ap.core.spawn('kworker/u:ap_scan', (task) => this.#work(task));
   }
 
+  /** Until the first scan is over: by then no program has run yet that could load a module. */
+  waitForFirst(): Promise<void> {
+    return this.#finished.until(() => this.count > 0);
+  }
+
   /** Machine event "AP configuration changed": one scan for each, one after the other. */
   machineEvent(): void {
     this.#ap.core.log.print('debug', 'crw_info : CRW reports slct=0, oflw=0, chn=0, rsc=B, anc=0, erc=0, rsid=0');
@@ -160,6 +165,7 @@ export class Scan {
       for (let apid = 0; apid <= ap.maxAdapterId; apid++) await this.#scanAdapter(task, apid);
       if (changed && qci && qciBefore) await this.#notify(task, 'onScanComplete', qci, qciBefore);
       this.count++;
+      this.#finished.wakeAll();
       if (this.count === 1) ap.rootDevice.sendUevent('change', ['INITSCAN=done']);
       ap.bindings.check('scan-end');
       this.#armTimer();

@@ -151,7 +151,7 @@ export class Device extends Kobject {
     } catch (e) {
       if (e instanceof KernelError) {
         const why = e.message.slice(e.message.indexOf(':') + 2);
-        this.core.log.print('err', `synth uevent: ${this.devpath}: ${why}`);
+        this.core.log.print('warning', `synth uevent: ${this.devpath}: ${why}`);
         this.core.log.print('err', `${this.logPrefix}uevent: failed to send synthetic uevent: -22`);
       }
       throw e;

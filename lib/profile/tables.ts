@@ -18,17 +18,16 @@ const OPMODES_FULL = [
 ] as const;
 
 const builtModules = (
-  sizes: { zcrypt: number; zcrypt_cex4: number; vfio_ap: number },
+  sizes: Record<'zcrypt' | 'zcrypt_cex4' | 'vfio_ap' | 'vfio' | 'vfio_iommu_type1' | 'kvm', number>,
   mdevSrcversion: string,
 ): Record<string, ModuleFacts> => ({
   zcrypt: { coresize: sizes.zcrypt, taint: '' },
   zcrypt_cex4: { coresize: sizes.zcrypt_cex4, taint: '' },
   vfio_ap: { coresize: sizes.vfio_ap, taint: 'OE' },
   mdev: { coresize: 24576, version: '0.1', srcversion: mdevSrcversion, taint: 'OE' },
-  // Not among the recorded roots: plausible sizes.
-  vfio: { coresize: 73728, version: '0.3', taint: '' },
-  vfio_iommu_type1: { coresize: 49152, version: '0.2', taint: '' },
-  kvm: { coresize: 499712, taint: '' },
+  vfio: { coresize: sizes.vfio, version: '0.3', taint: '' },
+  vfio_iommu_type1: { coresize: sizes.vfio_iommu_type1, version: '0.2', taint: '' },
+  kvm: { coresize: sizes.kvm, taint: '' },
 });
 
 const linux72: Profile = {
@@ -99,7 +98,11 @@ const linux72: Profile = {
   statusTakesGuestsLock: true,
   regionInfoErrno: 'EINVAL',
   wrongContainerErrno: 'EBADFD',
-  modules: builtModules({ zcrypt: 139264, zcrypt_cex4: 24576, vfio_ap: 40960 }, '48488DF7D59FC5E543B1D1B'),
+  modules: builtModules(
+    { zcrypt: 139264, zcrypt_cex4: 24576, vfio_ap: 40960, vfio: 57344, vfio_iommu_type1: 49152, kvm: 614400 },
+    '48488DF7D59FC5E543B1D1B',
+  ),
+  otherDirectories: { '/bus': 24, '/class': 30, '/devices': 9, '/devices/virtual/misc': 6, '/module': 53 },
 };
 
 const linux612: Profile = {
@@ -136,7 +139,11 @@ const linux612: Profile = {
   debugfsTaken: (name, parent) => `debugfs: Directory '${name}' with parent '${parent}' already present!`,
   statusTakesGuestsLock: false,
   regionInfoErrno: 'EOPNOTSUPP',
-  modules: builtModules({ zcrypt: 131072, zcrypt_cex4: 20480, vfio_ap: 40960 }, '0D6D9D46D0E87F28A663BBF'),
+  modules: builtModules(
+    { zcrypt: 131072, zcrypt_cex4: 20480, vfio_ap: 40960, vfio: 57344, vfio_iommu_type1: 45056, kvm: 503808 },
+    '0D6D9D46D0E87F28A663BBF',
+  ),
+  otherDirectories: { '/bus': 22, '/class': 29, '/devices': 8, '/devices/virtual/misc': 5, '/module': 51 },
 };
 
 const linux61: Profile = {
@@ -185,7 +192,11 @@ const linux61: Profile = {
   listUnderGuestsLock: true,
   statusTakesGuestsLock: true,
   wrongContainerErrno: 'EINVAL',
-  modules: builtModules({ zcrypt: 102400, zcrypt_cex4: 20480, vfio_ap: 32768 }, '035CECCC76FD2AF8874053A'),
+  modules: builtModules(
+    { zcrypt: 102400, zcrypt_cex4: 20480, vfio_ap: 32768, vfio: 36864, vfio_iommu_type1: 45056, kvm: 397312 },
+    '035CECCC76FD2AF8874053A',
+  ),
+  otherDirectories: { '/bus': 22, '/class': 29, '/devices': 8, '/devices/virtual/misc': 4, '/module': 39 },
 };
 
 export const PROFILES: Readonly<Record<KernelVersion, Profile>> = { '6.1': linux61, '6.12': linux612, '7.2': linux72 };

@@ -12,6 +12,7 @@ import { kstrtoul } from '../text/kstrto.js';
 import { mkQid } from '../hardware/instructions.js';
 import { filterControlDomains, filterMatrix } from './filter.js';
 import { updateGuestApcb } from './guest.js';
+import { freeAqicResources } from './irq.js';
 import { getAssignLocks, holding } from './locks.js';
 import type { MatrixMdev } from './matrix.js';
 import type { VfioApQueue } from './queue.js';
@@ -100,7 +101,11 @@ export async function hotUnplug(task: Task, mdev: MatrixMdev, kind: Kind, ids: M
   }
   if (changed) updateGuestApcb(task, mdev);
   await resetList(plugged);
-  for (const q of unlinked) q.owner = undefined;
+  for (const q of unlinked) {
+    // What the guest had set up on a filtered queue would have no owner any more.
+    freeAqicResources(q);
+    q.owner = undefined;
+  }
 }
 
 /** assign_control_domain: neither validated nor exclusive. @throws EINVAL, ERANGE; ENODEV */

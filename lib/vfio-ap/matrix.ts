@@ -6,7 +6,6 @@
  * a VM sees of it in open.ts. spec/vfio-ap.md 1, 2 and 4.
  */
 import type { LogLevel } from '../driver-core/printk.js';
-
 import { PAGE_SIZE, type Vm } from '../kvm/vm.js';
 import type { Task } from '../sync/task.js';
 import { Mask } from '../text/bitmap.js';

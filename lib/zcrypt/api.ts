@@ -118,7 +118,11 @@ export class Zcrypt {
   /** A user's request with all its tries. */
   retrying<T>(task: Task, attempt: (track: Track) => Promise<T>): Promise<T> {
     const track = this.newTrack();
-    return withRetry(track, () => attempt(track), () => this.rescan(task));
+    return withRetry(
+      track,
+      () => attempt(track),
+      () => this.rescan(task),
+    );
   }
 
   /** `zcrypt_send_cprb`: a CCA request of the kernel itself. */
@@ -318,5 +322,4 @@ function ep11Targets(urb: Ep11Urb): readonly Ep11Target[] {
 }
 
 const isApOf = (target: Ep11Target, apid: number): boolean => target.apId === AUTOSEL_AP || target.apId === apid;
-const isDomainOf = (target: Ep11Target, apqi: number): boolean =>
-  target.domId === AUTOSEL_DOM || target.domId === apqi;
+const isDomainOf = (target: Ep11Target, apqi: number): boolean => target.domId === AUTOSEL_DOM || target.domId === apqi;

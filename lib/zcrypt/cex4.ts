@@ -15,8 +15,8 @@ import type { Task } from '../sync/task.js';
 import type { Zcrypt } from './api.js';
 import { ZcryptCard } from './card.js';
 import { cardType } from './card-types.js';
-import { msgtype50Ops } from './msgtype50.js';
 import { msgtype6Ep11Ops, msgtype6Ops } from './msgtype6.js';
+import { msgtype50Ops } from './msgtype50.js';
 import type { ZcryptOps } from './ops.js';
 import { ZcryptQueue } from './queue.js';
 

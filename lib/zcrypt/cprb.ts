@@ -4,7 +4,7 @@
  * Mirrors zcrypt_msgtype6.c `xcrb_msg_to_type6cprb_msgx`,
  * `zcrypt_msgtype6_send_cprb`, `convert_response_xcrb`. spec/zcrypt.md 8.2, 8.4.
  */
-import { KernelError, isKernelError } from '../errno.js';
+import { isKernelError, KernelError } from '../errno.js';
 import { putU16, putU32, text, u16, u32 } from '../hardware/bytes.js';
 import {
   CPRBX_DOMAIN_OFFSET,

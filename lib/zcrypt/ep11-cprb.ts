@@ -75,12 +75,7 @@ export function prepareEp11(urb: Ep11Urb, bufferSize: number): Ep11Message {
 }
 
 /** `zcrypt_msgtype6_send_ep11_cprb`: usage requests are directed to the chosen domain. */
-export async function sendEp11Cprb(
-  sender: Sender,
-  zq: ZcryptQueue,
-  urb: Ep11Urb,
-  message: Ep11Message,
-): Promise<void> {
+export async function sendEp11Cprb(sender: Sender, zq: ZcryptQueue, urb: Ep11Urb, message: Ep11Message): Promise<void> {
   const { bytes } = message;
   if (!message.admin) {
     putU32(bytes, TARGET_ID_AT, zq.queue.apqi);

@@ -149,7 +149,7 @@ async function queryInfo(
     await zcrypt.kernelSendEp11Cprb(task, urb);
     const cprb = decodeEp11Cprb(resp.subarray(0, urb.respLen));
     const reply = cprb?.returnCode === 0 ? decodeXcpReply(cprb.payload) : undefined;
-    if (!reply || reply.returnCode !== 0) throw new KernelError('EIO', 'card refused');
+    if (reply?.returnCode !== 0) throw new KernelError('EIO', 'card refused');
     return reply.data;
   } catch (e) {
     if (!isKernelError(e)) throw e;

@@ -42,7 +42,7 @@ export class ZcryptStack {
     core.modules.define({
       name: 'zcrypt',
       uses: [],
-      info: profile.modules['zcrypt'] ?? {},
+      info: profile.modules.zcrypt ?? {},
       ...(profile.hasMessagePools || profile.hasHwrngSeed ? { parameters: 'zcrypt_params' } : {}),
       init: (task, module) => this.#init(task, module),
       exit: (task) => this.#exit(task),
@@ -50,7 +50,7 @@ export class ZcryptStack {
     core.modules.define({
       name: 'zcrypt_cex4',
       uses: ['zcrypt'],
-      info: profile.modules['zcrypt_cex4'] ?? {},
+      info: profile.modules.zcrypt_cex4 ?? {},
       init: (task, module) => this.#initCex4(task, module),
       exit: (task) => this.#exitCex4(task),
     });

@@ -16,9 +16,9 @@ import {
   encodeRsaParameters,
   encodeType6,
   messageType,
+  RNG_BLOCK,
   type RsaCrt,
   type RsaModExpo,
-  RNG_BLOCK,
   TYPE,
   TYPE6_HEADER_LENGTH,
   TYPE86_HEADER_LENGTH,
@@ -105,7 +105,8 @@ function convertResponseIca(zq: ZcryptQueue, reply: Uint8Array, outputdata: User
   if (type === TYPE.ERROR_82 || type === TYPE.ERROR_88) throw convertError(zq, reply);
   const type86 = type86Of(reply, CPRBX_VERSION);
   const cprbx = type86 && decodeCprbx(type86.control);
-  if (!type86 || !cprbx) throw type === TYPE.REPLY_CPRB && reply[4] ? convertError(zq, reply) : unknownResponse(zq, reply);
+  if (!type86 || !cprbx)
+    throw type === TYPE.REPLY_CPRB && reply[4] ? convertError(zq, reply) : unknownResponse(zq, reply);
   const length = u16(reply, ICA_LENGTH_AT);
   if (cprbx.returnCode === 0) checkLength(zq, reply, ICA_LENGTH_AT + length);
   if (cprbx.returnCode !== 0 && cprbx.reasonCode === 0x14f && outputLength > 256) throw new KernelError('EINVAL');

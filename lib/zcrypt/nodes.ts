@@ -132,7 +132,10 @@ export class ZcryptClass extends Class {
 
   /** A name of the class's own files cannot become a link. */
   override addDevice(dev: Device): void {
-    if (!CLASS_FILES.has(dev.name)) return super.addDevice(dev);
+    if (!CLASS_FILES.has(dev.name)) {
+      super.addDevice(dev);
+      return;
+    }
     this.#warnDuplicate(`${this.devpath}/${dev.name}`, 'sysfs_do_create_link_sd');
     throw new KernelError('EEXIST', `${this.devpath}/${dev.name} exists`);
   }
@@ -167,7 +170,8 @@ export class ZcryptClass extends Class {
   /** `sysfs_warn_dup`: the warning with the way that led here (no addresses: there are none). */
   #warnDuplicate(path: string, caller: string): void {
     const lines = [`sysfs: cannot create duplicate filename '${path}'`, 'Call Trace:'];
-    for (const fn of ['dump_stack_lvl', 'sysfs_warn_dup', caller, 'device_add', 'zcdn_create_store']) lines.push(` ${fn}`);
+    for (const fn of ['dump_stack_lvl', 'sysfs_warn_dup', caller, 'device_add', 'zcdn_create_store'])
+      lines.push(` ${fn}`);
     for (const line of lines) this.core.log.print('warning', line);
   }
 }

@@ -7,7 +7,7 @@
  * spec/zcrypt.md 3.
  */
 import type { Module } from '../driver-core/module.js';
-import { qidCard, type Qid } from '../hardware/instructions.js';
+import { type Qid, qidCard } from '../hardware/instructions.js';
 import type { ZcryptCard } from './card.js';
 import type { ZcryptQueue } from './queue.js';
 import type { Track } from './retry.js';

@@ -7,7 +7,7 @@
  * Exit status 0 when nothing differs, 1 when something does, 2 when nothing could be replayed.
  */
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -114,6 +114,8 @@ async function main(): Promise<number> {
   }
   const clients = findClients(root);
   const base = mkdtempSync(join(tmpdir(), 'ap-sysfs-replay-'));
+  // Steps run programs from there as other users.
+  chmodSync(base, 0o755);
   const reports: ScenarioReport[] = new Array(jobs.length);
   let next = 0;
   let printed = 0;

@@ -45,7 +45,7 @@ export type Snapshot = Map<string, PathState>;
 export interface SnapshotOptions {
   /** Read the card-talking attributes too, after everything else (a dump). */
   readonly cardTalking?: boolean;
-  /** Leave out /sys/module/M/sections and notes (a step). */
+  /** Leave out what is in /sys/module/M/sections and notes (a step). */
   readonly withoutSections?: boolean;
   readonly notapq?: boolean;
   /** Keep link counts (a dump). */
@@ -123,14 +123,9 @@ class Walker {
   async #directory(path: string, node: DirNode): Promise<void> {
     const stat = this.ops.getattr(ROOT, node);
     this.#found.set(path, { ...this.#common(node), ...(this.options.nlink && { size: stat.size, nlink: stat.nlink }) });
-    if (this.options.withoutSections && /^\/sys\/module\/\w+$/.test(path)) return this.#entries(path, node, /^(?:sections|notes)$/);
-    return this.#entries(path, node);
-  }
-
-  async #entries(path: string, node: DirNode, except?: RegExp): Promise<void> {
+    if (this.options.withoutSections && /^\/sys\/module\/\w+\/(?:sections|notes)$/.test(path)) return;
     const names = this.ops.readdir(ROOT, node).map((entry) => entry.name);
     for (const name of names.sort()) {
-      if (except?.test(name)) continue;
       let child: Node;
       try {
         child = this.ops.lookup(ROOT, node, name);

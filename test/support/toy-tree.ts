@@ -3,7 +3,7 @@
  * layer that need no machine.
  */
 
-import { type StaticDir, StaticTree, type TextFile } from '../../fs-tree/kernfs/static-tree.js';
+import { type DirSource, type StaticDir, StaticTree, type TextFile } from '../../fs-tree/kernfs/static-tree.js';
 import { KernelError } from '../../lib/errno.js';
 
 export interface Toy {
@@ -100,8 +100,8 @@ export function toyTree(): Toy {
   });
   const crowd = new Map<string, TextFile>();
   for (let i = 0; i < 5000; i++) crowd.set(`${i}`, tree.file({ show: () => `${i}\n`, store: () => wait(undefined) }));
-  const source = {
-    lookup: (name: string) => crowd.get(name),
+  const source: DirSource = {
+    lookup: (name) => crowd.get(name),
     *entries() {
       for (const [name, { kind, ino }] of crowd) yield { name, kind, ino };
     },

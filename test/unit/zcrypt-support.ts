@@ -31,7 +31,8 @@ export const HARDWARE = [
 
 function power(base: bigint, exponent: bigint, modulus: bigint): bigint {
   let result = 1n;
-  for (let b = base % modulus, e = exponent; e > 0n; e >>= 1n, b = (b * b) % modulus) if (e & 1n) result = (result * b) % modulus;
+  for (let b = base % modulus, e = exponent; e > 0n; e >>= 1n, b = (b * b) % modulus)
+    if (e & 1n) result = (result * b) % modulus;
   return result;
 }
 
@@ -84,7 +85,15 @@ export class ZcryptMachine {
     });
     const made = new ZcryptMachine(clock, machine, kernel);
     ports.trace.emit = (e) => void made.trace.push(e);
-    kernel.core.uevents.subscribe((e) => void made.#events.push(`${e.action}@${e.devpath}${e.keys.filter((k) => /^(ONLINE|MINOR|DEVNAME)=/.test(k)).map((k) => ` ${k}`).join('')}`));
+    kernel.core.uevents.subscribe(
+      (e) =>
+        void made.#events.push(
+          `${e.action}@${e.devpath}${e.keys
+            .filter((k) => /^(ONLINE|MINOR|DEVNAME)=/.test(k))
+            .map((k) => ` ${k}`)
+            .join('')}`,
+        ),
+    );
     kernel.core.log.subscribe((line) => void made.#log.push(line.text));
     await kernel.boot();
     // As on the recorded machines: the first scan is over when the first program runs.

@@ -18,7 +18,7 @@ import {
 } from '../../lib/zcrypt/ep11misc.js';
 import { errnoOf, KERNELS, ZcryptMachine } from './zcrypt-support.js';
 
-const DUMPS = '/work/shared/traces/dumps';
+const DUMPS = 'test/conformance/recordings/dumps';
 
 /** Path below /sys/devices/ap -> content, for the files of zcrypt. */
 function recorded(version: KernelVersion): Map<string, string> {
@@ -26,7 +26,10 @@ function recorded(version: KernelVersion): Map<string, string> {
   for (const line of readFileSync(`${DUMPS}/${version}-1-boot.jsonl`, 'utf8').split('\n')) {
     if (!line.includes('/sys/devices/ap/card')) continue;
     const entry = JSON.parse(line) as { path: string; content?: string };
-    const m = /^\/sys\/devices\/ap\/(.*\/(?:serialnr|mkvps|API_ordinalnr|FW_version|op_modes|online|load|type|request_count))$/.exec(entry.path);
+    const m =
+      /^\/sys\/devices\/ap\/(.*\/(?:serialnr|mkvps|API_ordinalnr|FW_version|op_modes|online|load|type|request_count))$/.exec(
+        entry.path,
+      );
     if (m?.[1] && entry.content !== undefined) files.set(m[1], entry.content);
   }
   return files;
@@ -114,7 +117,11 @@ for (const version of KERNELS) {
     t.equal(back.at(-1), 'add@/module/zcrypt_cex4');
     // Bound one by one, or all before the thread runs: who answers the first request.
     const second = version === '7.2' ? '00.0006' : '00.0004';
-    t.same(m.counts(), { card00: 2, '00.0004': second === '00.0004' ? 2 : 1, ...(second === '00.0006' ? { '00.0006': 1 } : {}) });
+    t.same(m.counts(), {
+      card00: 2,
+      '00.0004': second === '00.0004' ? 2 : 1,
+      ...(second === '00.0006' ? { '00.0006': 1 } : {}),
+    });
     t.same(m.kernel.core.lockdep.violations, []);
   });
 
@@ -168,10 +175,10 @@ t.test('the random number generator asks again after 10 s, and for a block after
   t.same(m.counts(), {}, 'words of the first block');
   await m.clock.advance(60 * SEC * 2);
   await m.clock.settle();
-  t.equal(m.counts()['card00'], 1, 'the next block');
+  t.equal(m.counts().card00, 1, 'the next block');
   const bytes = await m.kernel.zcrypt.hwRandom.read(m.task(), 4096);
   t.equal(bytes.length, 4096);
-  t.equal(m.counts()['card00'], 2);
+  t.equal(m.counts().card00, 2);
 
   m.zc(0).onlineStore(m.task(), '0');
   m.zc(3).onlineStore(m.task(), '0');
@@ -197,7 +204,14 @@ t.test('a generator without a usable queue forces a scan every 10 s; 6.1 does no
 
 t.test('6.1 without hwrng_seed reads once, in the probe; bad parameters keep the module out', async (t) => {
   const m = await ZcryptMachine.boot('6.1', undefined, { modules: [] });
-  await m.kernel.core.modules.load(m.task(), 'zcrypt', new Map([['hwrng_seed', '0'], ['mempool_threshold', '3']]));
+  await m.kernel.core.modules.load(
+    m.task(),
+    'zcrypt',
+    new Map([
+      ['hwrng_seed', '0'],
+      ['mempool_threshold', '3'],
+    ]),
+  );
   t.match(m.takeLog().join('\n'), "zcrypt: unknown parameter 'mempool_threshold' ignored");
   t.equal(m.kernel.zcrypt.api?.hwrngSeed, 0);
   await m.kernel.core.modules.load(m.task(), 'zcrypt_cex4');
@@ -205,7 +219,8 @@ t.test('6.1 without hwrng_seed reads once, in the probe; bad parameters keep the
   t.notOk(m.clock.pendingTimers().some((timer) => timer.name === 'hwrng'));
 
   const n = await ZcryptMachine.boot('7.2', undefined, { modules: [] });
-  const load = (value: string) => n.kernel.core.modules.load(n.task(), 'zcrypt', new Map([['mempool_threshold', value]]));
+  const load = (value: string) =>
+    n.kernel.core.modules.load(n.task(), 'zcrypt', new Map([['mempool_threshold', value]]));
   t.equal(await errnoOf(load('0')), 'EINVAL');
   t.equal(await errnoOf(load('x')), 'EINVAL');
   t.equal(await errnoOf(load('7')), 'ok');
@@ -268,11 +283,24 @@ t.test('6.1 does not look at check-stop', async (t) => {
   m.zc(2).onlineStore(m.task(), '1');
 });
 
-t.test('modules loaded while the first scan runs: the same request, the same answers', async (t) => {
+t.test('modules of the boot: the first scan is over, cards and queues are bound in order', async (t) => {
   for (const version of KERNELS) {
     const m = await ZcryptMachine.boot(version, undefined, { modulesAtBoot: true });
     t.same(m.counts(), { card00: 1, '00.0004': 1 }, version);
     t.same(m.kernel.core.lockdep.violations, []);
-    t.ok([...m.ap.queues()].every((aq) => aq.smState === SmState.IDLE), 'all idle');
+    t.ok(
+      [...m.ap.queues()].every((aq) => aq.smState === SmState.IDLE),
+      'all idle',
+    );
+  }
+});
+
+t.test('in a secure-execution guest CCA queues are of no use to the generator', async (t) => {
+  for (const version of ['7.2', '6.12'] as const) {
+    const m = await ZcryptMachine.boot(version, undefined, { machine: { protVirtGuest: true } });
+    t.equal(m.ap.scan.count, 2, `${version}: the first block forced a scan`);
+    t.same(m.counts(), {});
+    await m.clock.advance(21 * SEC);
+    t.equal(m.ap.scan.count, 4);
   }
 });

@@ -1,0 +1,65 @@
+/**
+ * What the README shows is what happens: its console blocks are typed on a mount.
+ */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import t from 'tap';
+import { cannotMount, Daemon, isRoot, PROJECT, shell } from '../support/mounted.js';
+
+interface Step {
+  readonly command: string;
+  /** Lines that follow it in the README. */
+  readonly output: string;
+}
+
+/** The steps of all `console` blocks between the marks of the tour. */
+function tour(): Step[] {
+  const text = readFileSync(join(PROJECT, 'README.md'), 'utf8');
+  const marked = text.slice(text.indexOf('<!-- tour -->'), text.indexOf('<!-- end of tour -->'));
+  const lines = [...marked.matchAll(/```console\n([\s\S]*?)```/g)].flatMap(([, block]) => (block ?? '').trimEnd().split('\n'));
+  const steps: { command: string; output: string }[] = [];
+  for (const line of lines) {
+    if (line.startsWith('$ ')) steps.push({ command: line.slice(2), output: '' });
+    else {
+      const last = steps.at(-1);
+      if (last) last.output += `${line}\n`;
+    }
+  }
+  return steps;
+}
+
+const END = '--- end of step ---';
+
+t.test('the tour of the README prints what it says', { skip: cannotMount() }, async (t) => {
+  const steps = tour();
+  t.ok(steps.length > 20, 'there is a tour');
+  const daemon = Daemon.start(t, { command: ['dist/scripts/ap-sysfs.js', 'mount', 'DIR'] });
+  t.match(await daemon.line(), /mounted on/);
+  const script = steps
+    .map(({ command }) => `{ ${command.replace(/^cd sys$/, `cd ${daemon.directory}`)}\n} 2>&1; echo '${END}'`)
+    .join('\n');
+  const { stdout } = await shell(script);
+  // An interactive shell does not say which line of its input it is at.
+  const outputs = stdout.replace(/^(?:\S*bash): line \d+: /gm, 'bash: ').split(`${END}\n`);
+  for (const [n, { command, output }] of steps.entries()) t.equal(outputs[n], output, command);
+});
+
+t.test('the demonstration of a guest’s matrix prints what it always did', { skip: cannotMount() }, async (t) => {
+  const daemon = Daemon.start(t, { command: ['dist/scripts/ap-sysfs.js', 'mount', 'DIR'] });
+  t.match(await daemon.line(), /mounted on/);
+  const { stdout, stderr } = await shell(`scripts/demos/worked-example.sh ${daemon.directory}`, 40);
+  t.equal(stderr, '');
+  const expected = readFileSync(join(PROJECT, 'test/mounted/worked-example.expected'), 'utf8');
+  t.same(stdout.split('\n'), expected.split('\n'));
+});
+
+t.test('an ordinary user may write what is shown as his own', { skip: isRoot ? false : cannotMount() }, async (t) => {
+  // Root mounts for uid 4242 here; who is no root is the owner anyway.
+  const owner = isRoot ? '4242:4242' : 'me';
+  const daemon = Daemon.start(t, { command: ['dist/scripts/ap-sysfs.js', 'mount', 'DIR', '--owner', owner] });
+  t.match(await daemon.line(), /mounted on/);
+  const as = isRoot ? 'setpriv --reuid 4242 --regid 4242 --clear-groups ' : '';
+  const file = `${daemon.directory}/bus/ap/config_time`;
+  const { stdout } = await shell(`chmod 755 ${daemon.directory}; ${as}bash -c 'echo 31 > ${file}; cat ${file}; stat -c %u ${file}'`);
+  t.equal(stdout, isRoot ? '31\n4242\n' : `31\n${process.getuid?.()}\n`);
+});
