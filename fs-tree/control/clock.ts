@@ -33,6 +33,7 @@ export async function runClockCommand(clock: SimClock, line: string): Promise<Ou
 export function duration(text: string): number {
   const m = /^(\d+(?:\.\d+)?)(ns|us|ms|s|min)$/.exec(text);
   const unit = m?.[2] === undefined ? undefined : UNIT[m[2]];
-  if (!m || unit === undefined) throw new KernelError('EINVAL', `clock: "${text}" is no duration (30s, 40ms, 5us, 2min)`);
+  if (!m || unit === undefined)
+    throw new KernelError('EINVAL', `clock: "${text}" is no duration (30s, 40ms, 5us, 2min)`);
   return Math.round(Number(m[1]) * unit);
 }

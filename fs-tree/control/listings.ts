@@ -8,9 +8,7 @@ import type { Ring } from './ring.js';
 
 /** As dmesg prints it, with the level in front: `<6>[    1.234567] text`. */
 export function describeLog(lines: readonly LogLine[]): string {
-  return lines
-    .map(({ level, time, text }) => `<${level}>[${(time / 1e9).toFixed(6).padStart(12)}] ${text}\n`)
-    .join('');
+  return lines.map(({ level, time, text }) => `<${level}>[${(time / 1e9).toFixed(6).padStart(12)}] ${text}\n`).join('');
 }
 
 /** A header line, the keys, SEQNUM, an empty line. A newline inside a value is shown as `\n`. */

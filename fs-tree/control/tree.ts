@@ -7,17 +7,18 @@
  * the drivers, guests are driven as a VMM would.
  */
 import { runHardwareCommand } from '../../lib/hardware/vocabulary.js';
+import type { Task } from '../../lib/sync/task.js';
 import type { World } from '../../lib/world.js';
 import type { TraceRing } from '../host/trace.js';
 import type { StaticDir, StaticTree } from '../kernfs/static-tree.js';
 import { describeClock, runClockCommand } from './clock.js';
 import { guestsDir } from './guests.js';
 import { describeDevNodes, describeLog, describeUevents } from './listings.js';
+import { Load } from './load.js';
 import { describeModules, runModuleCommand } from './modules.js';
 import { Ring } from './ring.js';
 import { describeTrace, runTraceCommand } from './trace.js';
 import { commandStore, LastError, type Outcome, printed } from './verbs.js';
-import type { Task } from '../../lib/sync/task.js';
 
 const RW = 0o600;
 const RO = 0o400;
@@ -28,6 +29,7 @@ hw       the machine: card N add cex8 cca | remove | configure | deconfigure | c
          domain N add|remove; cdomain N add|remove; queue CC.DDDD hold|release|reset-ms MS|inject INSTR RC [COUNT]; ...
 guest    virtual machines: start UUID; reset UUID; close UUID; open UUID; info UUID; events UUID; exit UUID; ...
 guests/  one directory for each virtual machine: apcb, events
+load     programs with an open zcrypt node: open MAJOR MINOR; request N me|crt BITS; result N; signal N; stat N NAME; ...
 modules  load NAME [PARAMETER=VALUE ..] | unload NAME; read as lsmod
 kmsg     the kernel log; write "clear" to empty it
 dev      device nodes the kernel made: type, mode, major:minor, path below /dev
@@ -84,6 +86,8 @@ export function controlDir({ world, trace, tree }: ControlOptions): StaticDir {
   const guests = guestsDir(world, tree);
   file('guest', () => guests.describe(), guests.run);
   dir.add('guests', guests.dir);
+  const load = new Load(world);
+  file('load', () => load.describe(), load.run);
   file(
     'modules',
     () => describeModules(kernel),

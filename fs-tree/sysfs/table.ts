@@ -42,7 +42,8 @@ export function table<K extends Kobject>(
   type: abstract new (...args: any[]) => K,
   rows: readonly Attr<K>[],
 ): AttrTable {
-  for (const row of rows) if (!row.show && !row.store && row.mode === undefined) throw new Error(`${group}: ${row.name}`);
+  for (const row of rows)
+    if (!row.show && !row.store && row.mode === undefined) throw new Error(`${group}: ${row.name}`);
   const check = (kobj: Kobject): void => {
     if (!(kobj instanceof type)) throw new Error(`group ${group} on ${kobj.devpath}, which is no ${type.name}`);
   };

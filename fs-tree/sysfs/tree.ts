@@ -66,8 +66,7 @@ class KobjectDir implements DirNode {
   }
 
   *entries(): Generator<DirEntry> {
-    for (const child of this.kobj.children.values())
-      yield { name: child.name, kind: 'dir', ino: child.serial * ROWS };
+    for (const child of this.kobj.children.values()) yield { name: child.name, kind: 'dir', ino: child.serial * ROWS };
     for (const [name, { ino }] of this.mounts.get(this.kobj) ?? []) yield { name, kind: 'dir', ino };
     for (const [name, link] of this.kobj.links) yield { name, kind: 'link', ino: link.serial * ROWS };
     for (const group of this.kobj.groups.values())

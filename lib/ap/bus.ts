@@ -138,9 +138,7 @@ export class ApBus {
 
   /** Queues get `se_bind` and `se_associate`. */
   get hasSecureExecutionQueues(): boolean {
-    return (
-      this.profile.hasSecureExecutionFiles && this.hw.protVirtGuest && ((this.qci?.flags ?? 0) & QCI.APSB) !== 0
-    );
+    return this.profile.hasSecureExecutionFiles && this.hw.protVirtGuest && ((this.qci?.flags ?? 0) & QCI.APSB) !== 0;
   }
 
   /** `ap_test_config_card_id`. */
@@ -177,9 +175,7 @@ export class ApBus {
   }
 
   queue(apid: number, apqi: number): ApQueue | undefined {
-    const dev = this.bus.devices.get(
-      `${apid.toString(16).padStart(2, '0')}.${apqi.toString(16).padStart(4, '0')}`,
-    );
+    const dev = this.bus.devices.get(`${apid.toString(16).padStart(2, '0')}.${apqi.toString(16).padStart(4, '0')}`);
     return dev instanceof ApQueue ? dev : undefined;
   }
 
@@ -226,7 +222,8 @@ export class ApBus {
 
   /** `ap_apqn_in_matrix_owned_by_def_drv`; the caller holds the mask mutex. */
   matrixOwnedByDefaultDriver(task: Task, apm: Mask, aqm: Mask): boolean {
-    for (const apid of apm.bits()) for (const apqi of aqm.bits()) if (this.ownedByDefaultDriver(task, apid, apqi)) return true;
+    for (const apid of apm.bits())
+      for (const apqi of aqm.bits()) if (this.ownedByDefaultDriver(task, apid, apqi)) return true;
     return false;
   }
 

@@ -6,8 +6,8 @@
 import { Device } from '../driver-core/device.js';
 import { KernelError } from '../errno.js';
 import { FAC, mkQid, type TapqInfo } from '../hardware/instructions.js';
-import { scanD } from '../text/kstrto.js';
 import type { Task } from '../sync/task.js';
+import { scanD } from '../text/kstrto.js';
 import type { ApBus } from './bus.js';
 import type { ApQueue } from './queue.js';
 

@@ -8,7 +8,7 @@ import { KernelError } from '../errno.js';
 import { type Nanoseconds, type Timer, USEC } from '../ports.js';
 import { kstrtobool, kstrtoul, scanD, scanU64 } from '../text/kstrto.js';
 import type { ApBus } from './bus.js';
-import { smEventLoop, SmEvent, SmWait } from './queue-sm.js';
+import { SmEvent, SmWait, smEventLoop } from './queue-sm.js';
 
 const POLL_HIGH_LPAR: Nanoseconds = 250_000;
 const POLL_HIGH_ZVM: Nanoseconds = 1_500_000;

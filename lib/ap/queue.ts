@@ -13,7 +13,7 @@ import type { Task } from '../sync/task.js';
 import type { ApBus } from './bus.js';
 import type { ApCard } from './card.js';
 import type { ApMessage } from './message.js';
-import { DevState, smEvent, smEventLoop, SmEvent, SmState } from './queue-sm.js';
+import { DevState, SmEvent, SmState, smEvent, smEventLoop } from './queue-sm.js';
 
 /** No association index. */
 export const ASSOC_IDX_INVALID = 0x10000;

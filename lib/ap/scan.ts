@@ -381,6 +381,11 @@ const hasNew = (now: Uint8Array, before: Uint8Array): boolean => now.some((b, i)
 function sameConfig(a: ApConfigInfo, b: ApConfigInfo): boolean {
   const same = (x: Uint8Array, y: Uint8Array): boolean => x.every((v, i) => v === y[i]);
   return (
-    a.flags === b.flags && a.na === b.na && a.nd === b.nd && same(a.apm, b.apm) && same(a.aqm, b.aqm) && same(a.adm, b.adm)
+    a.flags === b.flags &&
+    a.na === b.na &&
+    a.nd === b.nd &&
+    same(a.apm, b.apm) &&
+    same(a.aqm, b.aqm) &&
+    same(a.adm, b.adm)
   );
 }

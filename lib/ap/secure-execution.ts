@@ -7,8 +7,8 @@
 import { KernelError } from '../errno.js';
 import { FAC, RC, type TapqInfo } from '../hardware/instructions.js';
 import { kstrtobool, kstrtouint } from '../text/kstrto.js';
-import { ASSOC_IDX_INVALID, type ApQueue } from './queue.js';
-import { smEvent, SmEvent, SmState } from './queue-sm.js';
+import { type ApQueue, ASSOC_IDX_INVALID } from './queue.js';
+import { SmEvent, SmState, smEvent } from './queue-sm.js';
 
 const canBind = (aq: ApQueue): boolean => (aq.card.hwinfo.fac & (FAC.EP11 | FAC.ACCEL)) !== 0;
 const canAssociate = (aq: ApQueue): boolean => (aq.card.hwinfo.fac & FAC.EP11) !== 0;

@@ -97,6 +97,7 @@ export class Device extends Kobject {
       this.cls?.removeDevice(this);
       if (this.bus?.devicesDir.links.get(this.name)?.target === this) this.bus.devicesDir.removeLink(this.name);
       await this.removeDir(task);
+      this.cls?.dropGlueDir(this);
       throw e;
     }
     this.bus?.devices.set(this.name, this);

@@ -40,7 +40,12 @@ export class UeventChannel {
   }
 
   /** `kobject_uevent_env`. Without a source the filter has dropped it. */
-  send(kobj: Kobject, action: UeventAction, source: UeventSource | undefined, senderKeys: readonly string[] = []): void {
+  send(
+    kobj: Kobject,
+    action: UeventAction,
+    source: UeventSource | undefined,
+    senderKeys: readonly string[] = [],
+  ): void {
     if (!source) return;
     const devpath = kobj.devpath;
     const keys = [

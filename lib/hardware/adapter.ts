@@ -62,8 +62,7 @@ export function describeAdapter(
 }
 
 /** Largest message in bytes that NQAP accepts (12 KiB where the card states no limit). */
-export const maxMessageSize = (card: AdapterDescription): number =>
-  card.ml > 0 ? card.ml * 4096 : 12288;
+export const maxMessageSize = (card: AdapterDescription): number => (card.ml > 0 ? card.ml * 4096 : 12288);
 
 export class Adapter {
   configured = true;

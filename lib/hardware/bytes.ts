@@ -3,11 +3,9 @@
  */
 export const u16 = (b: Uint8Array, at: number): number => ((b[at] ?? 0) << 8) | (b[at + 1] ?? 0);
 
-export const u32 = (b: Uint8Array, at: number): number =>
-  ((u16(b, at) << 16) | u16(b, at + 2)) >>> 0;
+export const u32 = (b: Uint8Array, at: number): number => ((u16(b, at) << 16) | u16(b, at + 2)) >>> 0;
 
-export const u64 = (b: Uint8Array, at: number): bigint =>
-  (BigInt(u32(b, at)) << 32n) | BigInt(u32(b, at + 4));
+export const u64 = (b: Uint8Array, at: number): bigint => (BigInt(u32(b, at)) << 32n) | BigInt(u32(b, at + 4));
 
 export function putU16(b: Uint8Array, at: number, value: number): void {
   b[at] = value >>> 8;

@@ -138,10 +138,7 @@ export class InstructionSet implements ApInstructions {
   async sclpConfigureAp(apid: number, configure: boolean): Promise<SclpApResult> {
     const result = await this.#view.sclpConfigureAp(apid, configure);
     if (this.#tracing) {
-      this.#emit(
-        'SCLP',
-        `${configure ? 'configure' : 'deconfigure'} ${apid} -> ${hex(result.response, 4)}`,
-      );
+      this.#emit('SCLP', `${configure ? 'configure' : 'deconfigure'} ${apid} -> ${hex(result.response, 4)}`);
     }
     return result;
   }

@@ -11,13 +11,7 @@ import type { Nanoseconds, Ports } from '../ports.js';
 import { Adapter, type AdapterDescription } from './adapter.js';
 import { IdMask } from './id-mask.js';
 import { type HardwareView, InstructionSet } from './instruction-set.js';
-import type {
-  ApConfigInfo,
-  ApInstructions,
-  ApInterruptHandler,
-  Qid,
-  SclpApResult,
-} from './instructions.js';
+import type { ApConfigInfo, ApInstructions, ApInterruptHandler, Qid, SclpApResult } from './instructions.js';
 import { DEFAULT_PROCESSING_DELAY, HardwareQueue } from './queue.js';
 
 /** What cannot be changed while kernels run. */
@@ -184,9 +178,7 @@ export class Machine {
 
   /** Queues that something has touched so far, by queue number. */
   touchedQueues(): HardwareQueue[] {
-    return [...this.adapters.values()]
-      .flatMap((adapter) => [...adapter.queues.values()])
-      .sort((a, b) => a.qid - b.qid);
+    return [...this.adapters.values()].flatMap((adapter) => [...adapter.queues.values()]).sort((a, b) => a.qid - b.qid);
   }
 
   /** Stops (or starts) answering on all queues, also those to come. */

@@ -27,8 +27,7 @@ export const DEFAULT_DEPTH = 8;
 export const DEFAULT_ML = 0;
 
 /** 8 characters: 93AADF and the adapter id. */
-export const defaultSerial = (apid: number): string =>
-  `93AADF${apid.toString(16).toUpperCase().padStart(2, '0')}`;
+export const defaultSerial = (apid: number): string => `93AADF${apid.toString(16).toUpperCase().padStart(2, '0')}`;
 
 /** EP11 serial numbers have 16 characters: the card's 8 and this, the same for all. */
 export const EP11_SERIAL_TAIL = '19460083';
@@ -59,8 +58,7 @@ export const PATTERN_LENGTH: Readonly<Record<PatternKind, number>> = {
  * (13, 17, 5), the low byte of each state, started from queue number and kind.
  */
 export function verificationPattern(apid: number, domain: number, kind: PatternKind): Uint8Array {
-  let x =
-    (Math.imul(mkQid(apid, domain) + 1, 0x9e3779b9) + Math.imul(PATTERN[kind], 0x01000193)) >>> 0;
+  let x = (Math.imul(mkQid(apid, domain) + 1, 0x9e3779b9) + Math.imul(PATTERN[kind], 0x01000193)) >>> 0;
   return Uint8Array.from({ length: PATTERN_LENGTH[kind] }, () => {
     x ^= x << 13;
     x ^= x >>> 17;

@@ -133,10 +133,7 @@ export function lengthBlock(content: Uint8Array): Uint8Array {
 }
 
 /** Content of the block at `at` and where the next one starts; undefined: does not fit. */
-export function readLengthBlock(
-  bytes: Uint8Array,
-  at = 0,
-): { content: Uint8Array; next: number } | undefined {
+export function readLengthBlock(bytes: Uint8Array, at = 0): { content: Uint8Array; next: number } | undefined {
   const length = u16(bytes, at);
   if (at + 2 > bytes.length || length < 2 || at + length > bytes.length) return undefined;
   return { content: bytes.subarray(at + 2, at + length), next: at + length };
@@ -254,9 +251,7 @@ export function encodeFacilityQuery(keyword: FacilityQuery): Uint8Array {
 }
 
 /** Rule and data array of a reply's parameter block; undefined: does not fit. */
-export function decodeFacilityReply(
-  parameters: Uint8Array,
-): { rules: Uint8Array; data: Uint8Array } | undefined {
+export function decodeFacilityReply(parameters: Uint8Array): { rules: Uint8Array; data: Uint8Array } | undefined {
   const rules = readLengthBlock(parameters, 2);
   const data = rules && readLengthBlock(parameters, rules.next);
   return data && { rules: rules.content, data: data.content };
@@ -311,8 +306,4 @@ export const RNG_BLOCK = 4096;
 
 /** Parameter block of an RL request: two empty blocks follow the rule. */
 export const encodeRandomParameters = (): Uint8Array =>
-  concat(
-    encodeFunction('RL', ['RANDOM']),
-    lengthBlock(new Uint8Array(0)),
-    lengthBlock(new Uint8Array(0)),
-  );
+  concat(encodeFunction('RL', ['RANDOM']), lengthBlock(new Uint8Array(0)), lengthBlock(new Uint8Array(0)));

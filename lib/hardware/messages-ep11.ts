@@ -23,10 +23,7 @@ export interface Ep11Cprb {
 }
 
 /** CPRB and payload. */
-export function encodeEp11Cprb(
-  fields: Partial<Omit<Ep11Cprb, 'payload'>>,
-  payload: Uint8Array,
-): Uint8Array {
+export function encodeEp11Cprb(fields: Partial<Omit<Ep11Cprb, 'payload'>>, payload: Uint8Array): Uint8Array {
   const out = new Uint8Array(EP11_CPRB_LENGTH + payload.length);
   putU16(out, 0, EP11_CPRB_LENGTH);
   out[2] = EP11_CPRB_VERSION;
@@ -124,8 +121,7 @@ export function decodePayload(payload: Uint8Array): Uint8Array[] | undefined {
 }
 
 /** A number in an octet string of up to 4 bytes. */
-export const octetNumber = (content: Uint8Array): number =>
-  content.reduce((value, byte) => value * 256 + byte, 0);
+export const octetNumber = (content: Uint8Array): number => content.reduce((value, byte) => value * 256 + byte, 0);
 
 // "Get xcp info": function 38.
 
@@ -138,31 +134,14 @@ export const EP11_UNKNOWN_FUNCTION = 0x000c0001;
 
 /** Payload of a query: function (API version << 16 | 38), domain 0, query type, subtype 0. */
 export const encodeXcpQuery = (query: number): Uint8Array =>
-  encodePayload(
-    octetU32((EP11_API_V1 << 16) | EP11_FUNCTION.GET_XCP_INFO),
-    octetU32(0),
-    octetU32(query),
-    octetU32(0),
-  );
+  encodePayload(octetU32((EP11_API_V1 << 16) | EP11_FUNCTION.GET_XCP_INFO), octetU32(0), octetU32(query), octetU32(0));
 
 /** Payload of an answer: function, domain, return code and, when that is 0, data. */
-export const encodeXcpReply = (
-  fn: number,
-  domain: number,
-  returnCode: number,
-  data?: Uint8Array,
-): Uint8Array =>
-  encodePayload(
-    octetU32(fn),
-    octetU32(domain),
-    octetU32(returnCode),
-    ...(data ? [octetData(data)] : []),
-  );
+export const encodeXcpReply = (fn: number, domain: number, returnCode: number, data?: Uint8Array): Uint8Array =>
+  encodePayload(octetU32(fn), octetU32(domain), octetU32(returnCode), ...(data ? [octetData(data)] : []));
 
 /** undefined: malformed. */
-export function decodeXcpReply(
-  payload: Uint8Array,
-): { returnCode: number; data: Uint8Array } | undefined {
+export function decodeXcpReply(payload: Uint8Array): { returnCode: number; data: Uint8Array } | undefined {
   const parts = decodePayload(payload);
   if (!parts || parts.length < 3 || parts[2]!.length !== 4) return undefined;
   return { returnCode: u32(parts[2]!, 0), data: parts[3] ?? new Uint8Array(0) };

@@ -135,11 +135,7 @@ export function decodeType6(message: Uint8Array): Type6Message | undefined {
 export const TYPE86_HEADER_LENGTH = 48;
 
 /** A whole type 86 message (format 2). Blocks are padded to 4 bytes between each other. */
-export function encodeType86(
-  control: Uint8Array,
-  data: Uint8Array = new Uint8Array(0),
-  replyCode = 0,
-): Uint8Array {
+export function encodeType86(control: Uint8Array, data: Uint8Array = new Uint8Array(0), replyCode = 0): Uint8Array {
   const offset2 = TYPE86_HEADER_LENGTH + ((control.length + 3) & ~3);
   const out = new Uint8Array(data.length > 0 ? offset2 + data.length : offset2);
   out[1] = TYPE.REPLY_CPRB;
@@ -223,8 +219,7 @@ export function encodeType50(rsa: RsaModExpo | RsaCrt): Uint8Array {
   const index = TYPE50_SLOTS.findIndex((slot) => rsa.input.length <= slot);
   if (index < 0) throw new RangeError(`type 50: ${rsa.input.length} bytes`);
   const slot = TYPE50_SLOTS[index]!;
-  const fields =
-    rsa.kind === 'me' ? [rsa.exponent, rsa.modulus] : [rsa.p, rsa.q, rsa.dp, rsa.dq, rsa.u];
+  const fields = rsa.kind === 'me' ? [rsa.exponent, rsa.modulus] : [rsa.p, rsa.q, rsa.dp, rsa.dq, rsa.u];
   const fieldLength = rsa.kind === 'me' ? slot : slot / 2;
   const out = new Uint8Array(TYPE50_HEADER_LENGTH + fields.length * fieldLength + slot);
   out[1] = TYPE.REQUEST_RSA;
@@ -240,9 +235,7 @@ export function encodeType50(rsa: RsaModExpo | RsaCrt): Uint8Array {
 }
 
 /** undefined: unknown key block type or wrong length. `slot`: bytes of input and result. */
-export function decodeType50(
-  message: Uint8Array,
-): { slot: number; rsa: RsaModExpo | RsaCrt } | undefined {
+export function decodeType50(message: Uint8Array): { slot: number; rsa: RsaModExpo | RsaCrt } | undefined {
   if (messageType(message) !== TYPE.REQUEST_RSA || u16(message, 2) !== message.length) {
     return undefined;
   }
@@ -279,9 +272,7 @@ export function encodeType80(result: Uint8Array, code = 0): Uint8Array {
 }
 
 /** `length`: what the header says; `code`: for the log line of a too short reply. */
-export function decodeType80(
-  message: Uint8Array,
-): { length: number; code: number; result: Uint8Array } | undefined {
+export function decodeType80(message: Uint8Array): { length: number; code: number; result: Uint8Array } | undefined {
   if (message.length < TYPE80_HEADER_LENGTH || messageType(message) !== TYPE.REPLY_RSA) {
     return undefined;
   }

@@ -10,28 +10,12 @@
 import { type Nanoseconds, type Timer, USEC } from '../ports.js';
 import { type Adapter, maxMessageSize } from './adapter.js';
 import { answerRequest } from './firmware/firmware.js';
-import {
-  type ApQueueStatus,
-  type AqicControl,
-  type DqapResult,
-  mkQid,
-  RC,
-  type TapqInfo,
-} from './instructions.js';
+import { type ApQueueStatus, type AqicControl, type DqapResult, mkQid, RC, type TapqInfo } from './instructions.js';
 import type { Machine } from './machine.js';
 import { faultyReply, type ReplyFault } from './reply-fault.js';
 
 /** Instructions of one queue that are counted and that faults can be injected into. */
-export const QUEUE_INSTRUCTIONS = [
-  'tapq',
-  'rapq',
-  'zapq',
-  'aqic',
-  'nqap',
-  'dqap',
-  'bapq',
-  'aapq',
-] as const;
+export const QUEUE_INSTRUCTIONS = ['tapq', 'rapq', 'zapq', 'aqic', 'nqap', 'dqap', 'bapq', 'aapq'] as const;
 export type QueueInstruction = (typeof QUEUE_INSTRUCTIONS)[number];
 
 /** From NQAP to the reply, if nothing else is set. */
@@ -288,11 +272,9 @@ export class HardwareQueue {
       this.resetPollsLeft--;
       return this.#status(RC.RESET_IN_PROGRESS);
     }
-    if (this.#machine.ports.clock.now() < this.#resetUntil)
-      return this.#status(RC.RESET_IN_PROGRESS);
+    if (this.#machine.ports.clock.now() < this.#resetUntil) return this.#status(RC.RESET_IN_PROGRESS);
     const isReset = instruction === 'rapq' || instruction === 'zapq';
-    if (this.asyncResponse !== 0 && !isReset)
-      return { ...this.#status(this.asyncResponse), async: true };
+    if (this.asyncResponse !== 0 && !isReset) return { ...this.#status(this.asyncResponse), async: true };
     return undefined;
   }
 
@@ -313,8 +295,7 @@ export class HardwareQueue {
     if (fbit) this.bindState = this.#unboundState();
     else if (this.bindState === 0) this.bindState = this.#boundState();
     this.resetPollsLeft = this.resetPolls ?? this.#machine.resetPolls;
-    this.#resetUntil =
-      this.#machine.ports.clock.now() + (this.resetDuration ?? this.#machine.resetDuration);
+    this.#resetUntil = this.#machine.ports.clock.now() + (this.resetDuration ?? this.#machine.resetDuration);
     return this.#status(RC.NORMAL);
   }
 
@@ -375,10 +356,7 @@ export class HardwareQueue {
   /** The reply to one request; undefined: it is lost. */
   #answer(request: Uint8Array): Uint8Array | undefined {
     const good = (): Uint8Array =>
-      answerRequest(
-        { ports: this.#machine.ports, card: this.#adapter.description, qid: this.qid },
-        request,
-      );
+      answerRequest({ ports: this.#machine.ports, card: this.#adapter.description, qid: this.qid }, request);
     const fault = this.replyFault;
     if (!fault) return good();
     if (fault.left > 0 && --fault.left === 0) this.replyFault = undefined;

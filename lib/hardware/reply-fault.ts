@@ -27,11 +27,7 @@ export type ReplyFault = {
 );
 
 /** undefined: the request is never answered. */
-export function faultyReply(
-  fault: ReplyFault,
-  request: Uint8Array,
-  good: () => Uint8Array,
-): Uint8Array | undefined {
+export function faultyReply(fault: ReplyFault, request: Uint8Array, good: () => Uint8Array): Uint8Array | undefined {
   switch (fault.kind) {
     case 'lost':
       return undefined;

@@ -122,8 +122,7 @@ function parseReply(words: Words): ReplyFault | undefined {
 }
 
 /** No requests at all is the same as off. */
-const withCount = (fault: ReplyFault): ReplyFault | undefined =>
-  fault.left === 0 ? undefined : fault;
+const withCount = (fault: ReplyFault): ReplyFault | undefined => (fault.left === 0 ? undefined : fault);
 
 /** As in sysfs, hexadecimal: 02.0004. */
 function parseQueueName(word: string): number {

@@ -139,10 +139,7 @@ function parseVerb(words: Words): Run {
   return parse(words);
 }
 
-function parseDomain(
-  words: Words,
-  change: (machine: Machine, id: number, on: boolean) => boolean,
-): Run {
+function parseDomain(words: Words, change: (machine: Machine, id: number, on: boolean) => boolean): Run {
   const id = words.number('domain', 0, 255);
   const on = words.oneOf('add', 'remove') === 'add';
   return (machine) => (change(machine, id, on) ? 'changed' : '');

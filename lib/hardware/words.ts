@@ -17,11 +17,7 @@ export function cNumber(word: string): number | undefined {
   if (!match) return undefined;
   const [, minus, hex, octal, decimal] = match;
   const value =
-    hex !== undefined
-      ? parseInt(hex, 16)
-      : octal !== undefined
-        ? parseInt(octal, 8)
-        : parseInt(decimal!, 10);
+    hex !== undefined ? parseInt(hex, 16) : octal !== undefined ? parseInt(octal, 8) : parseInt(decimal!, 10);
   return minus ? -value : value;
 }
 
@@ -61,8 +57,7 @@ export class Words {
   oneOf<T extends string>(...choices: readonly T[]): T {
     const word = this.word(choices.join('|'));
     const choice = choices.find((c) => c === word);
-    if (choice === undefined)
-      throw new CommandError(`"${word}" is not one of ${choices.join(', ')}`);
+    if (choice === undefined) throw new CommandError(`"${word}" is not one of ${choices.join(', ')}`);
     return choice;
   }
 
@@ -78,7 +73,6 @@ export class Words {
 export function parseNumber(word: string, what: string, min: number, max: number): number {
   const value = cNumber(word);
   if (value === undefined) throw new CommandError(`${what}: "${word}" is not a number`);
-  if (value < min || value > max)
-    throw new CommandError(`${what}: ${word} is not in ${min}..${max}`);
+  if (value < min || value > max) throw new CommandError(`${what}: ${word} is not in ${min}..${max}`);
   return value;
 }

@@ -75,8 +75,7 @@ export class Lockdep {
   /** The order learnt so far, one `outer -> inner` a line, sorted. */
   describe(): string {
     const lines: string[] = [];
-    for (const cls of this.#classes.values())
-      for (const inner of cls.after) lines.push(`${cls.name} -> ${inner.name}`);
+    for (const cls of this.#classes.values()) for (const inner of cls.after) lines.push(`${cls.name} -> ${inner.name}`);
     lines.sort();
     for (const v of this.violations) lines.push(`VIOLATION ${v.kind}: ${v.text}`);
     return lines.map((l) => `${l}\n`).join('');

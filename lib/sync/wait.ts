@@ -40,7 +40,12 @@ export class WaitQueue {
   }
 
   /** `wait_event_timeout`: false when the time ran out first. */
-  async untilTimeout(clock: Clock, timeout: Nanoseconds, condition: () => boolean, background = false): Promise<boolean> {
+  async untilTimeout(
+    clock: Clock,
+    timeout: Nanoseconds,
+    condition: () => boolean,
+    background = false,
+  ): Promise<boolean> {
     let expired = false;
     const timer = clock.after(
       timeout,

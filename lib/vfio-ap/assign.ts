@@ -6,10 +6,10 @@
  * even before the number is parsed. spec/vfio-ap.md 4.1 to 4.3.
  */
 import { KernelError } from '../errno.js';
+import { mkQid } from '../hardware/instructions.js';
 import type { Task } from '../sync/task.js';
 import { Mask } from '../text/bitmap.js';
 import { kstrtoul } from '../text/kstrto.js';
-import { mkQid } from '../hardware/instructions.js';
 import { filterControlDomains, filterMatrix } from './filter.js';
 import { updateGuestApcb } from './guest.js';
 import { freeAqicResources } from './irq.js';

@@ -98,7 +98,7 @@ export class VfioGroupFile {
     const { group } = this;
     await group.lock.with(task, () => {
       if (!group.iommuGroup) throw new KernelError('ENODEV');
-      status['flags'] = group.container ? FLAG_VIABLE | FLAG_CONTAINER_SET : FLAG_VIABLE;
+      status.flags = group.container ? FLAG_VIABLE | FLAG_CONTAINER_SET : FLAG_VIABLE;
     });
   }
 

@@ -88,13 +88,7 @@ async function configAdded(task: Task, va: VfioAp, added: ApMasks): Promise<void
 }
 
 /** Codes with which TAPQ gives the type of an adapter. */
-const KNOWN: readonly number[] = [
-  RC.NORMAL,
-  RC.RESET_IN_PROGRESS,
-  RC.DECONFIGURED,
-  RC.CHECKSTOPPED,
-  RC.BUSY,
-];
+const KNOWN: readonly number[] = [RC.NORMAL, RC.RESET_IN_PROGRESS, RC.DECONFIGURED, RC.CHECKSTOPPED, RC.BUSY];
 
 /** `vfio_ap_filter_apid_by_qtype`. */
 function dropUnsupportedAdapters(va: VfioAp, added: ApMasks): void {

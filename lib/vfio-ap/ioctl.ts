@@ -52,9 +52,9 @@ export async function matrixMdevIoctl(
 function getInfo(mdev: MatrixMdev, argument: UserStruct | undefined): void {
   const info = copyFromUser(argument);
   if (field(info, 'argsz') < DEVICE_INFO_SIZE) throw new KernelError('EINVAL');
-  info['flags'] = DEVICE_FLAGS;
-  info['num_regions'] = 0;
-  info['num_irqs'] = mdev.va.profile.vfioIrqs;
+  info.flags = DEVICE_FLAGS;
+  info.num_regions = 0;
+  info.num_irqs = mdev.va.profile.vfioIrqs;
 }
 
 async function reset(mdev: MatrixMdev): Promise<void> {
@@ -66,8 +66,8 @@ function getIrqInfo(mdev: MatrixMdev, argument: UserStruct | undefined): void {
   const info = copyFromUser(argument);
   if (field(info, 'argsz') < IRQ_INFO_SIZE || field(info, 'index') >= mdev.va.profile.vfioIrqs)
     throw new KernelError('EINVAL');
-  info['count'] = 1;
-  info['flags'] = IRQ_INFO_EVENTFD;
+  info.count = 1;
+  info.flags = IRQ_INFO_EVENTFD;
 }
 
 function setIrqs(mdev: MatrixMdev, argument: UserStruct | undefined, files: FileTable): void {

@@ -190,4 +190,3 @@ const bucket = (apqn: number): number => Math.imul(apqn, 0x61c88647) >>> 24;
 /** The state behind an mdev device that is bound to vfio_ap. */
 export const matrixMdevOf = (mdev: MdevDevice): MatrixMdev | undefined =>
   mdev.driverData instanceof MatrixMdev ? mdev.driverData : undefined;
-

@@ -85,8 +85,7 @@ export class MdevCore {
     this.core.log.print('info', `${device.logPrefix}MDEV: Unregistering`);
     await parent.closeForUnregister();
     this.#compatClass?.removeLink(device.name);
-    for (const child of [...device.children.values()])
-      if (child instanceof MdevDevice) await child.removeCommon(task);
+    for (const child of [...device.children.values()]) if (child instanceof MdevDevice) await child.removeCommon(task);
     await parent.hide(task);
     device.sendUevent('change', ['MDEV_STATE=unregistered']);
   }

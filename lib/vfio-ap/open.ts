@@ -121,8 +121,7 @@ export class MatrixMdevOps implements VfioDeviceOps {
       if (mdev.reqTrigger) {
         if (count % 10 === 0) mdev.va.printRequest(`${mdev.mdev.logPrefix}Relaying device request to user (#${count})`);
         mdev.reqTrigger.signal();
-      } else if (count === 0)
-        mdev.print('notice', 'No device request registered, blocked until released by user');
+      } else if (count === 0) mdev.print('notice', 'No device request registered, blocked until released by user');
     };
     if (mdev.va.profile.requestTakesLocks) await mdev.updating(task, ask);
     else ask();

@@ -7,10 +7,10 @@
 import type { ApQueue } from '../ap/queue.js';
 import type { ApQueueStatus } from '../hardware/instructions.js';
 import { NO_STATUS } from '../kvm/pqap.js';
-import { Mask } from '../text/bitmap.js';
 import { MSEC } from '../ports.js';
 import type { Task } from '../sync/task.js';
 import { sleep } from '../sync/wait.js';
+import { Mask } from '../text/bitmap.js';
 import { apqnName } from './ap-matrix.js';
 import type { VfioAp } from './driver.js';
 import { filterMatrix } from './filter.js';

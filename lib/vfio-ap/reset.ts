@@ -7,8 +7,9 @@
  * with a few tries. Runs with the caller's locks held; the work takes none.
  * spec/vfio-ap.md 8 and 13.
  */
-import { type ApQueueStatus, mkQid, RC } from '../hardware/instructions.js';
+
 import type { Errno } from '../errno.js';
+import { type ApQueueStatus, mkQid, RC } from '../hardware/instructions.js';
 import type { Mask } from '../text/bitmap.js';
 import { freeAqicResources } from './irq.js';
 import type { MatrixMdev } from './matrix.js';

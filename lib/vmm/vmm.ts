@@ -11,7 +11,7 @@ import type { Kernel } from '../kernel.js';
 import type { Vm } from '../kvm/vm.js';
 import type { Task } from '../sync/task.js';
 import type { VfioContainer } from '../vfio-ap/container.js';
-import { type VfioDeviceFile, VFIO_IOCTL } from '../vfio-ap/device.js';
+import { VFIO_IOCTL, type VfioDeviceFile } from '../vfio-ap/device.js';
 import { Eventfd } from '../vfio-ap/eventfd.js';
 import type { VfioGroupFile } from '../vfio-ap/group.js';
 import { IRQ_INDEX, IRQ_SET } from '../vfio-ap/ioctl.js';

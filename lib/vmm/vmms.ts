@@ -142,9 +142,9 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   info: async (vmm) => {
     const info: UserStruct = { argsz: 24 };
     await vmm.ioctl('VFIO_DEVICE_GET_INFO', VFIO_IOCTL.GET_INFO, info);
-    const flags = info['flags'] ?? 0;
+    const flags = info.flags ?? 0;
     const bits = `(AP=${(flags >> 5) & 1} RESET=${flags & 1})`;
-    return `argsz ${info['argsz']} flags 0x${flags.toString(16)} ${bits} num_regions ${info['num_regions']} num_irqs ${info['num_irqs']}\n`;
+    return `argsz ${info.argsz} flags 0x${flags.toString(16)} ${bits} num_regions ${info.num_regions} num_irqs ${info.num_irqs}\n`;
   },
   irqinfo: async (vmm) => {
     let text = '';
@@ -224,7 +224,7 @@ async function irqInfo(vmm: Vmm, index: number): Promise<string> {
   const info: UserStruct = { argsz: 16, index };
   try {
     await vmm.ioctl('VFIO_DEVICE_GET_IRQ_INFO', VFIO_IOCTL.GET_IRQ_INFO, info);
-    return `index ${index} flags 0x${(info['flags'] ?? 0).toString(16)} count ${info['count']}\n`;
+    return `index ${index} flags 0x${(info.flags ?? 0).toString(16)} count ${info.count}\n`;
   } catch (e) {
     if (!(e instanceof CallFailed)) throw e;
     return `index ${index}: ${e.call}: ${strerror(e.errno)} (${e.errno})\n`;

@@ -7,7 +7,7 @@ import { isKernelError, KernelError } from '../errno.js';
 import type { Kernel } from '../kernel.js';
 import type { Task } from '../sync/task.js';
 import type { VfioContainer } from '../vfio-ap/container.js';
-import { type VfioDeviceFile, VFIO_IOCTL } from '../vfio-ap/device.js';
+import { VFIO_IOCTL, type VfioDeviceFile } from '../vfio-ap/device.js';
 import type { VfioGroup, VfioGroupFile } from '../vfio-ap/group.js';
 import { IRQ_SET } from '../vfio-ap/ioctl.js';
 import type { UserStruct } from '../vfio-ap/user.js';
@@ -81,7 +81,7 @@ async function rawGroupCalls(
   const status = async (): Promise<void> => {
     const argument: UserStruct = { argsz: 8 };
     await t.try('GROUP_GET_STATUS', () => (file ? file.getStatus(task, argument) : closed()));
-    t.note(`flags ${hex(argument['flags'])}`);
+    t.note(`flags ${hex(argument.flags)}`);
   };
   const getDevice = (name: string) => async (): Promise<void> => {
     const device = await (file ? file.getDeviceFd(task, name) : closed());
@@ -116,7 +116,7 @@ export async function badIoctls(vmm: Vmm): Promise<string> {
   for (const argsz of [0, 8, 15, 16, 24, 80]) {
     const info: UserStruct = { argsz };
     if (await t.try(`GET_INFO argsz ${argsz}`, ioctl(VFIO_IOCTL.GET_INFO, info)))
-      t.note(`argsz ${argsz} flags ${hex(info['flags'])}`);
+      t.note(`argsz ${argsz} flags ${hex(info.flags)}`);
   }
   await t.try('GET_INFO bad address', ioctl(VFIO_IOCTL.GET_INFO));
   await t.try('GET_IRQ_INFO argsz 15', ioctl(VFIO_IOCTL.GET_IRQ_INFO, { argsz: 15 }));

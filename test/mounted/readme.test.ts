@@ -16,7 +16,9 @@ interface Step {
 function tour(): Step[] {
   const text = readFileSync(join(PROJECT, 'README.md'), 'utf8');
   const marked = text.slice(text.indexOf('<!-- tour -->'), text.indexOf('<!-- end of tour -->'));
-  const lines = [...marked.matchAll(/```console\n([\s\S]*?)```/g)].flatMap(([, block]) => (block ?? '').trimEnd().split('\n'));
+  const lines = [...marked.matchAll(/```console\n([\s\S]*?)```/g)].flatMap(([, block]) =>
+    (block ?? '').trimEnd().split('\n'),
+  );
   const steps: { command: string; output: string }[] = [];
   for (const line of lines) {
     if (line.startsWith('$ ')) steps.push({ command: line.slice(2), output: '' });
@@ -60,6 +62,8 @@ t.test('an ordinary user may write what is shown as his own', { skip: isRoot ? f
   t.match(await daemon.line(), /mounted on/);
   const as = isRoot ? 'setpriv --reuid 4242 --regid 4242 --clear-groups ' : '';
   const file = `${daemon.directory}/bus/ap/config_time`;
-  const { stdout } = await shell(`chmod 755 ${daemon.directory}; ${as}bash -c 'echo 31 > ${file}; cat ${file}; stat -c %u ${file}'`);
+  const { stdout } = await shell(
+    `chmod 755 ${daemon.directory}; ${as}bash -c 'echo 31 > ${file}; cat ${file}; stat -c %u ${file}'`,
+  );
   t.equal(stdout, isRoot ? '31\n4242\n' : `31\n${process.getuid?.()}\n`);
 });

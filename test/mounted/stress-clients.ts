@@ -57,7 +57,8 @@ const rest: Client[] = [
   },
   {
     name: 'zcrypt nodes',
-    round: 'echo stress > $SYS/class/zcrypt/create; echo +5 > $SYS/class/zcrypt/stress/ioctlmask; echo stress > $SYS/class/zcrypt/destroy',
+    round:
+      'echo stress > $SYS/class/zcrypt/create; echo +5 > $SYS/class/zcrypt/stress/ioctlmask; echo stress > $SYS/class/zcrypt/destroy',
     fair: [],
   },
   {

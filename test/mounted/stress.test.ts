@@ -23,10 +23,13 @@ function runClient(client: Client, sys: string): Promise<Ended> {
     let rounds = '';
     const child = spawn('bash', ['-c', script], { env: { ...process.env, SYS: sys, LC_ALL: 'C' } });
     let words = '';
-    const stuck = setTimeout(() => {
-      child.kill('SIGKILL');
-      done({ rounds: 0, unfair: [`${client.name}: hangs`] });
-    }, (SECONDS + 30) * 1000);
+    const stuck = setTimeout(
+      () => {
+        child.kill('SIGKILL');
+        done({ rounds: 0, unfair: [`${client.name}: hangs`] });
+      },
+      (SECONDS + 30) * 1000,
+    );
     child.stdout.on('data', (data: Buffer) => {
       rounds += data.toString();
     });
@@ -35,7 +38,9 @@ function runClient(client: Client, sys: string): Promise<Ended> {
     });
     child.on('close', () => {
       clearTimeout(stuck);
-      const unfair = words.split('\n').filter((line) => line !== '' && !client.fair.some((fair) => line.includes(fair)));
+      const unfair = words
+        .split('\n')
+        .filter((line) => line !== '' && !client.fair.some((fair) => line.includes(fair)));
       done({ rounds: Number(rounds), unfair: [...new Set(unfair)].map((line) => `${client.name}: ${line}`) });
     });
   });

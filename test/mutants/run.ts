@@ -13,8 +13,8 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync }
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import ts from 'typescript';
-import { MUTANTS } from './mutants.js';
 import type { Mutant } from './mutant.js';
+import { MUTANTS } from './mutants.js';
 
 const root = resolve(import.meta.dirname, '../../..');
 const wanted = process.argv.slice(2);
@@ -23,7 +23,8 @@ const chosen = MUTANTS.filter((m) => wanted.length === 0 || wanted.some((w) => m
 /** A private copy of the build, so that nothing else sees the broken file. */
 function copyOfBuild(): string {
   const dir = mkdtempSync(join(tmpdir(), 'ap-sysfs-mutant-'));
-  for (const part of ['lib', 'fs-tree', 'test']) cpSync(join(root, 'dist', part), join(dir, 'dist', part), { recursive: true });
+  for (const part of ['lib', 'fs-tree', 'test'])
+    cpSync(join(root, 'dist', part), join(dir, 'dist', part), { recursive: true });
   cpSync(join(root, 'package.json'), join(dir, 'package.json'));
   symlinkSync(join(root, 'node_modules'), join(dir, 'node_modules'));
   return dir;

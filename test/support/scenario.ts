@@ -37,6 +37,7 @@ export class Scenario {
   readonly #events: string[] = [];
   readonly #instructions: string[] = [];
   readonly #locks: string[] = [];
+  readonly #story: string[] = [];
 
   constructor(readonly m: TestMachine) {
     const { core } = m.world.kernel;
@@ -46,6 +47,7 @@ export class Scenario {
     });
     m.trace.onEntry(({ kind, text }) => {
       if (kind === 'ap.instr') this.#instructions.push(text);
+      if (kind === 'ap.instr' || kind === 'ap.remove' || kind === 'ap.request') this.#story.push(text);
     });
     const { lockdep } = core;
     const acquired = lockdep.acquired.bind(lockdep);
@@ -149,6 +151,11 @@ export class Scenario {
     return this.#instructions.splice(0).filter((line) => pattern.test(line));
   }
 
+  /** Instructions, steps of removals and ways of requests since the last call, in order. */
+  story(pattern = /./): string[] {
+    return this.#story.splice(0).filter((line) => pattern.test(line));
+  }
+
   /** Takes and releases of the tracked locks since the last call. */
   locks(): string[] {
     return this.#locks.splice(0);
@@ -216,6 +223,7 @@ export class Scenario {
     this.events();
     this.instructions();
     this.locks();
+    this.story();
     await this.resets();
     this.m.takeLog();
   }
@@ -255,6 +263,7 @@ export async function boot(options: WorldOptions & { seed?: number } = {}): Prom
   s.events();
   s.instructions();
   s.locks();
+  s.story();
   await s.resets();
   s.m.takeLog();
   return s;

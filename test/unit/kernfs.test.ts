@@ -570,7 +570,7 @@ t.test('13 the text of a link', (t) => {
     ['/bus/ap/devices', '/devices/ap/card00', '../../../devices/ap/card00'],
     ['/devices/ap/card00/00.0004', '/bus/ap', '../../../../bus/ap'],
     ['/devices/ap/card00/00.0004', '/bus/ap/drivers/cex4queue', '../../../../bus/ap/drivers/cex4queue'],
-    ['/devices/vfio_ap/matrix/u/mdev_type', '/devices/vfio_ap/matrix', '../../matrix'],
+    ['/devices/vfio_ap/matrix/u/mdev_type', '/devices/vfio_ap/matrix', '../../../matrix'],
     ['/devices/a/b', '/devices/a/c', '../c'],
     ['/devices/a', '/devices/a/c', 'c'],
     ['/devices/a', '/devices/a', '../a'],

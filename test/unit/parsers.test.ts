@@ -32,20 +32,48 @@ t.test('kstrtoul takes C numbers with one newline at most', async (t) => {
     ['99999999999999999999999999', 'ERANGE'],
     ['4294967296', 4294967296n],
   ];
-  for (const [text, expected] of vectors) t.equal(outcome(() => kstrtoul(text)), expected, JSON.stringify(text));
+  for (const [text, expected] of vectors)
+    t.equal(
+      outcome(() => kstrtoul(text)),
+      expected,
+      JSON.stringify(text),
+    );
 });
 
 t.test('kstrtouint refuses what does not fit 32 bits', async (t) => {
-  t.equal(outcome(() => kstrtouint('4294967295')), 4294967295);
-  t.equal(outcome(() => kstrtouint('4294967296')), 'ERANGE');
-  t.equal(outcome(() => kstrtouint('18446744073709551615')), 'ERANGE');
+  t.equal(
+    outcome(() => kstrtouint('4294967295')),
+    4294967295,
+  );
+  t.equal(
+    outcome(() => kstrtouint('4294967296')),
+    'ERANGE',
+  );
+  t.equal(
+    outcome(() => kstrtouint('18446744073709551615')),
+    'ERANGE',
+  );
 });
 
 t.test('kstrtobool looks at the first one or two characters', async (t) => {
   for (const s of ['1', 'y', 'Y', 't', 'T', 'e', 'on', 'oN', '1abc', '10', 'yes'])
-    t.equal(outcome(() => kstrtobool(s)), true, s);
-  for (const s of ['0', 'n', 'N', 'f', 'd', 'off', 'oF', '0x5']) t.equal(outcome(() => kstrtobool(s)), false, s);
-  for (const s of ['', ' 1', '2', '-1', 'o', 'ox', '\n']) t.equal(outcome(() => kstrtobool(s)), 'EINVAL', s);
+    t.equal(
+      outcome(() => kstrtobool(s)),
+      true,
+      s,
+    );
+  for (const s of ['0', 'n', 'N', 'f', 'd', 'off', 'oF', '0x5'])
+    t.equal(
+      outcome(() => kstrtobool(s)),
+      false,
+      s,
+    );
+  for (const s of ['', ' 1', '2', '-1', 'o', 'ox', '\n'])
+    t.equal(
+      outcome(() => kstrtobool(s)),
+      'EINVAL',
+      s,
+    );
 });
 
 t.test('%d and %i skip white space, stop at the first non-digit and truncate to 32 bits', async (t) => {
@@ -77,7 +105,11 @@ t.test('absolute masks fill from the left', async (t) => {
   for (const s of ['0x', '0x\n', '0', '\n', '\0', '']) t.equal(`${parseHexMask(s)}`, pad(''), JSON.stringify(s));
   t.equal(`${parseHexMask(`${'f'.repeat(64)}\n`)}`, `${Mask.ones()}`);
   for (const s of ['f'.repeat(65), '0X41', 'xx1', '00x1', ' 0x1', '0x1 ', '0x1,', '0x1\n\n', 'g'])
-    t.equal(outcome(() => parseHexMask(s)), 'EINVAL', s);
+    t.equal(
+      outcome(() => parseHexMask(s)),
+      'EINVAL',
+      s,
+    );
 });
 
 t.test('relative masks change single bits and ranges', async (t) => {
@@ -112,11 +144,18 @@ t.test('relative masks change single bits and ranges', async (t) => {
     '-5-',
     ',-5',
   ])
-    t.equal(outcome(() => parseMaskText(Mask.ones(), s, 'reject')), 'EINVAL', s);
+    t.equal(
+      outcome(() => parseMaskText(Mask.ones(), s, 'reject')),
+      'EINVAL',
+      s,
+    );
 });
 
 t.test('a number of a relative mask beyond 64 bits is refused, before 7.2 taken modulo 2^64', async (t) => {
   const huge = '+18446744073709551616';
-  t.equal(outcome(() => modifyMask(Mask.zeros(), huge, 'reject')), 'EINVAL');
+  t.equal(
+    outcome(() => modifyMask(Mask.zeros(), huge, 'reject')),
+    'EINVAL',
+  );
   t.equal(`${modifyMask(Mask.zeros(), huge, 'wrap')}`, pad('8'));
 });

@@ -45,7 +45,10 @@ t.test('texts of the calls that the recordings show', async (t) => {
   t.equal((await m.guest(`start ${U1}`)).stdout, `guest ${U1} running\n`);
   t.equal(m.kernel.core.modules.loaded.get('vfio_ap')?.refcnt, 1);
   t.equal((await m.guest(`cmd ${U1} badirq`)).stdout.split('\n').length, 11);
-  t.match((await m.guest(`cmd ${U1} badioctl`)).stdout, /UNSET_CONTAINER with the device open: EBUSY\ncontainer: unknown ioctl: ENOTTY\n$/);
+  t.match(
+    (await m.guest(`cmd ${U1} badioctl`)).stdout,
+    /UNSET_CONTAINER with the device open: EBUSY\ncontainer: unknown ioctl: ENOTTY\n$/,
+  );
   for (const command of ['open2', 'close', 'open', 'closegroup', 'open', 'vcpu', 'exit'])
     t.equal((await m.guest(`cmd ${U1} ${command}`)).rc, 0, command);
   t.equal(m.kernel.core.modules.loaded.get('vfio_ap')?.refcnt, 0);

@@ -14,7 +14,7 @@ import type { Kernel } from '../../lib/kernel.js';
 import type { KernelVersion } from '../../lib/profile/profile.js';
 import { Task } from '../../lib/sync/task.js';
 import type { VfioAp } from '../../lib/vfio-ap/driver.js';
-import { MatrixMdev, matrixMdevOf } from '../../lib/vfio-ap/matrix.js';
+import { type MatrixMdev, matrixMdevOf } from '../../lib/vfio-ap/matrix.js';
 import type { MdevType } from '../../lib/vfio-ap/mdev.js';
 import { type GuestCommandResult, runGuestCommand } from '../../lib/vmm/vmms.js';
 import { createWorld, type World } from '../../lib/world.js';

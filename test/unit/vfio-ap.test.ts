@@ -3,8 +3,8 @@
  * and their errnos, filter and hot plug, resets, host changes, removal.
  */
 import t from 'tap';
-import { parseApConfig } from '../../lib/vfio-ap/ap-config.js';
 import { KernelError } from '../../lib/errno.js';
+import { parseApConfig } from '../../lib/vfio-ap/ap-config.js';
 import { errnoOf, TWO_BY_TWO, U1, U2, U3, VERSIONS, VfioTest } from './vfio-ap-support.js';
 
 t.test('the worked example of the specification, row by row', async (t) => {

@@ -4,13 +4,14 @@
  * Mirrors `ap_bus_attrs` and the module parameters of ap_bus.c.
  * spec/attributes.md D and I.
  */
-import { Bus } from '../../../lib/driver-core/bus.js';
-import { Kobject } from '../../../lib/driver-core/kobject.js';
+
 import type { ApBus } from '../../../lib/ap/bus.js';
 import { maskStore } from '../../../lib/ap/masks.js';
+import { Bus } from '../../../lib/driver-core/bus.js';
+import { Kobject } from '../../../lib/driver-core/kobject.js';
+import { parseSyntheticUevent, plainSource } from '../../../lib/driver-core/uevent.js';
 import { QCI } from '../../../lib/hardware/instructions.js';
 import { Mask } from '../../../lib/text/bitmap.js';
-import { parseSyntheticUevent, plainSource } from '../../../lib/driver-core/uevent.js';
 import { type AttrContext, decimal, flag, table } from '../table.js';
 
 const ap = ({ kernel }: AttrContext): ApBus => {

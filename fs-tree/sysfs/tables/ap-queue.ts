@@ -6,12 +6,7 @@
  */
 import { ApQueue } from '../../../lib/ap/queue.js';
 import { DevState, SmState } from '../../../lib/ap/queue-sm.js';
-import {
-  seAssociateStore,
-  seAssociateText,
-  seBindStore,
-  seBindText,
-} from '../../../lib/ap/secure-execution.js';
+import { seAssociateStore, seAssociateText, seBindStore, seBindText } from '../../../lib/ap/secure-execution.js';
 import { KernelError } from '../../../lib/errno.js';
 import { RC } from '../../../lib/hardware/instructions.js';
 import { decimal, flag, hex32, table } from '../table.js';
@@ -89,19 +84,19 @@ const SM_STATE_WORD: Record<SmState, string> = {
 };
 
 const RC_NAME: Record<number, string> = {
-  0x00: 'NORMAL',
-  0x01: 'Q_NOT_AVAIL',
-  0x02: 'RESET_IN_PROGRESS',
-  0x03: 'DECONFIGURED',
-  0x04: 'CHECKSTOPPED',
-  0x05: 'BUSY',
-  0x06: 'INVALID_ADDRESS',
-  0x07: 'OTHERWISE_CHANGED',
-  0x10: 'Q_FULL/NO_PENDING_REPLY',
-  0x11: 'INDEX_TOO_BIG',
-  0x13: 'NO_FIRST_PART',
-  0x15: 'MESSAGE_TOO_BIG',
-  0x16: 'REQ_FAC_NOT_INST',
+  0: 'NORMAL',
+  1: 'Q_NOT_AVAIL',
+  2: 'RESET_IN_PROGRESS',
+  3: 'DECONFIGURED',
+  4: 'CHECKSTOPPED',
+  5: 'BUSY',
+  6: 'INVALID_ADDRESS',
+  7: 'OTHERWISE_CHANGED',
+  16: 'Q_FULL/NO_PENDING_REPLY',
+  17: 'INDEX_TOO_BIG',
+  19: 'NO_FIRST_PART',
+  21: 'MESSAGE_TOO_BIG',
+  22: 'REQ_FAC_NOT_INST',
 };
 
 /** Kernels built with CONFIG_AP_DEBUG. */

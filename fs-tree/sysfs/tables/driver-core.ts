@@ -21,7 +21,10 @@ const synthUevent =
       kernel.core.uevents.send(kobj, action, plainSource(subsystem), keys);
     } catch (e) {
       if (e instanceof KernelError)
-        kernel.core.log.print('warning', `synth uevent: ${kobj.devpath}: ${e.message.slice(e.message.indexOf(':') + 2)}`);
+        kernel.core.log.print(
+          'warning',
+          `synth uevent: ${kobj.devpath}: ${e.message.slice(e.message.indexOf(':') + 2)}`,
+        );
       throw e;
     }
   };

@@ -5,14 +5,7 @@ import type { AttrTable } from '../table.js';
 import { apBusTable, apParametersTable, builtInModuleTable } from './ap-bus.js';
 import { apCardTable } from './ap-card.js';
 import { apQueueDebugTable, apQueueSecureExecutionTable, apQueueTable } from './ap-queue.js';
-import {
-  busTable,
-  deviceNumberTable,
-  deviceTable,
-  driverBindTable,
-  driverTable,
-  moduleTable,
-} from './driver-core.js';
+import { busTable, deviceNumberTable, deviceTable, driverBindTable, driverTable, moduleTable } from './driver-core.js';
 import {
   iommuGroupTable,
   matrixTable,
@@ -21,7 +14,14 @@ import {
   vfioApMdevTable,
   vfioApQueueTable,
 } from './vfio-ap.js';
-import { ccaCardTable, ccaQueueTable, ep11CardTable, ep11QueueTable, zcryptCardTable, zcryptQueueTable } from './zcrypt.js';
+import {
+  ccaCardTable,
+  ccaQueueTable,
+  ep11CardTable,
+  ep11QueueTable,
+  zcryptCardTable,
+  zcryptQueueTable,
+} from './zcrypt.js';
 import { hwRandomTable, zcdnTable, zcryptClassTable, zcryptParametersTable } from './zcrypt-class.js';
 
 export const TABLES: ReadonlyMap<string, AttrTable> = new Map(

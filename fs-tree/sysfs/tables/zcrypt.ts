@@ -6,8 +6,8 @@
  */
 import { ApCard } from '../../../lib/ap/card.js';
 import { ApQueue } from '../../../lib/ap/queue.js';
-import { ccaMkvpsText, ccaSerialnrText } from '../../../lib/zcrypt/ccamisc.js';
 import { ZcryptCard } from '../../../lib/zcrypt/card.js';
+import { ccaMkvpsText, ccaSerialnrText } from '../../../lib/zcrypt/ccamisc.js';
 import {
   ep11ApiOrdinalnrText,
   ep11CardOpModesText,

@@ -3,14 +3,7 @@
  *
  * Mirrors spec/zcrypt.md 7.1 and 8.1.
  */
-import {
-  decodeType50,
-  encodeErrorReply,
-  encodeType80,
-  messageType,
-  REPLY_CODE,
-  TYPE,
-} from '../messages.js';
+import { decodeType50, encodeErrorReply, encodeType80, messageType, REPLY_CODE, TYPE } from '../messages.js';
 import type { CardContext } from './firmware.js';
 import { rsa } from './rsa.js';
 

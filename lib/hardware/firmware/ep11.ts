@@ -37,17 +37,13 @@ export function answerEp11(context: CardContext, request: Uint8Array): Uint8Arra
   }
   const parts = decodePayload(cprb.payload) ?? [];
   const fn = parts[0] ? octetNumber(parts[0]) : 0;
-  const data =
-    (fn & 0xffff) === EP11_FUNCTION.GET_XCP_INFO ? xcpInfo(context, parts[2]) : undefined;
+  const data = (fn & 0xffff) === EP11_FUNCTION.GET_XCP_INFO ? xcpInfo(context, parts[2]) : undefined;
   const returnCode = data ? 0 : EP11_UNKNOWN_FUNCTION;
   const payload = encodeXcpReply(fn, qidQueue(context.qid), returnCode, data);
   return encodeType86(encodeEp11Cprb({ ...cprb, returnCode }, payload));
 }
 
-function xcpInfo(
-  { card, qid }: CardContext,
-  query: Uint8Array | undefined,
-): Uint8Array | undefined {
+function xcpInfo({ card, qid }: CardContext, query: Uint8Array | undefined): Uint8Array | undefined {
   const domain = qidQueue(qid);
   switch (query ? octetNumber(query) : 0) {
     case EP11_QUERY.MODULE:

@@ -9,14 +9,8 @@ import type { RsaCrt, RsaModExpo } from '../messages.js';
 export type RsaFault = 'even-modulus' | 'operand';
 
 /** The result in `length` bytes, or what is wrong with the operands. */
-export function rsa(
-  crypto: CryptoPort,
-  operation: RsaModExpo | RsaCrt,
-  length: number,
-): Uint8Array | RsaFault {
-  return operation.kind === 'me'
-    ? modExpo(crypto, operation, length)
-    : chineseRemainder(crypto, operation, length);
+export function rsa(crypto: CryptoPort, operation: RsaModExpo | RsaCrt, length: number): Uint8Array | RsaFault {
+  return operation.kind === 'me' ? modExpo(crypto, operation, length) : chineseRemainder(crypto, operation, length);
 }
 
 function modExpo(crypto: CryptoPort, op: RsaModExpo, length: number): Uint8Array | RsaFault {
@@ -54,12 +48,7 @@ function checkModulus(modulus: Uint8Array): RsaFault | undefined {
 }
 
 /** All operands of the modulus' length or shorter, as the port wants them. */
-function power(
-  crypto: CryptoPort,
-  base: Uint8Array,
-  exponent: Uint8Array,
-  modulus: Uint8Array,
-): Uint8Array {
+function power(crypto: CryptoPort, base: Uint8Array, exponent: Uint8Array, modulus: Uint8Array): Uint8Array {
   const e = stripZeros(exponent);
   if (e.length === 0) return fromBigInt(1n, modulus.length);
   return crypto.modExp(rightAlign(base, modulus.length), e, modulus);
