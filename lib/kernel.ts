@@ -10,6 +10,7 @@ import { DriverCore } from './driver-core/core.js';
 import { MiscClass } from './driver-core/misc.js';
 import { isKernelError } from './errno.js';
 import type { ApInstructions } from './hardware/instructions.js';
+import type { KernelParts } from './kernel-parts.js';
 import type { Ports } from './ports.js';
 import type { Profile } from './profile/profile.js';
 import { VfioStack } from './vfio-ap/modules.js';
@@ -27,7 +28,7 @@ export interface KernelOptions {
 /** The modules of a distribution that loads everything for AP. */
 export const DEFAULT_MODULES = ['zcrypt_cex4', 'vfio_ap'] as const;
 
-export class Kernel {
+export class Kernel implements KernelParts {
   readonly profile: Profile;
   readonly hw: ApInstructions;
   readonly core: DriverCore;

@@ -169,7 +169,14 @@ function fuseDevice() {
 }
 
 function tap(paths) {
-  return run(process.execPath, ['node_modules/tap/dist/esm/run.mjs', ...paths]);
+  // To a terminal tap draws; to a file the failures and the sum are enough.
+  const reporter = process.stdout.isTTY ? 'terse' : 'min';
+  return run(process.execPath, ['node_modules/tap/dist/esm/run.mjs', `--reporter=${reporter}`, ...paths]);
+}
+
+/** Compiled tests; tap's own search leaves out folders called dist. */
+function tests(wanted) {
+  return [...files('dist/test', '.test.js')].filter(wanted);
 }
 
 function prepare({ mounts }) {
@@ -191,11 +198,11 @@ switch (command) {
     break;
   case 'test':
     prepare({ mounts: true });
-    process.exit(tap(rest));
+    process.exit(tap(rest.length > 0 ? rest : tests(() => true)));
     break;
   case 'unit':
     prepare({ mounts: false });
-    process.exit(tap([...files('dist/test', '.test.js')].filter((path) => !path.includes(`/${MOUNTED}/`))));
+    process.exit(tap(tests((path) => !path.includes(`/${MOUNTED}/`))));
     break;
   default:
     fail(EXIT.usage, 'usage: node scripts/bootstrap.mjs start | test | unit');

@@ -151,6 +151,11 @@ function loadFuse(): FuseClass {
     const text = e instanceof Error ? (e.message.split('\n')[0] ?? '') : String(e);
     if (text.includes('libfuse.so.2'))
       throw new MountError('no-library', 'libfuse2 is missing: install the package libfuse2 (Fedora, RHEL: fuse-libs)');
+    if (text.includes("Cannot find module 'fuse-native'"))
+      throw new MountError(
+        'no-library',
+        'fuse-native was not installed, most likely for want of libfuse2: install the package libfuse2 (Fedora, RHEL: fuse-libs), then ap-sysfs again',
+      );
     throw new MountError('no-library', `the addon fuse-native cannot be loaded on ${process.arch}: ${text}`);
   }
 }

@@ -140,7 +140,16 @@ export function checkHost(): void {
 
 function inPath(program: string): boolean {
   const folders = [...(process.env.PATH ?? '').split(':'), '/bin', '/usr/bin'];
-  return folders.some((folder) => folder !== '' && existsSync(join(folder, program)));
+  return folders.some((folder) => folder !== '' && isExecutable(join(folder, program)));
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function isErrno(e: unknown, code: string): boolean {

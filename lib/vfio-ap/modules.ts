@@ -6,7 +6,7 @@
  */
 import type { ModuleDefinition } from '../driver-core/module.js';
 import { KernelError } from '../errno.js';
-import type { Kernel } from '../kernel.js';
+import type { KernelParts } from '../kernel-parts.js';
 import { Kvm } from '../kvm/kvm.js';
 import type { Task } from '../sync/task.js';
 import { VfioAp } from './driver.js';
@@ -15,7 +15,7 @@ import { MdevCore } from './mdev.js';
 import { Vfio } from './vfio.js';
 
 export class VfioStack {
-  readonly #kernel: Kernel;
+  readonly #kernel: KernelParts;
   /** /sys/kernel/iommu_groups */
   readonly iommuGroups: IommuGroups;
   /** While the module of that name is loaded. */
@@ -26,7 +26,7 @@ export class VfioStack {
   /** The debug feature of vfio_ap; a load that fails leaves it registered. */
   #debugFeature = false;
 
-  constructor(kernel: Kernel) {
+  constructor(kernel: KernelParts) {
     this.#kernel = kernel;
     this.iommuGroups = new IommuGroups(kernel.core);
     this.#define('vfio', [], {

@@ -10,7 +10,7 @@ import type { Device } from '../driver-core/device.js';
 import { HwRandom } from '../driver-core/hw-random.js';
 import type { Module } from '../driver-core/module.js';
 import { KernelError } from '../errno.js';
-import type { Kernel } from '../kernel.js';
+import type { KernelParts } from '../kernel-parts.js';
 import type { Task } from '../sync/task.js';
 import { kstrtouint, scanI } from '../text/kstrto.js';
 import { Zcrypt } from './api.js';
@@ -29,13 +29,13 @@ interface Loaded {
 }
 
 export class ZcryptStack {
-  readonly #kernel: Kernel;
+  readonly #kernel: KernelParts;
   readonly hwRandom: HwRandom;
   #loaded: Loaded | undefined;
   /** Registered by zcrypt_cex4, in order of registration. */
   #drivers: ApDriver[] = [];
 
-  constructor(kernel: Kernel) {
+  constructor(kernel: KernelParts) {
     this.#kernel = kernel;
     const { core, profile } = kernel;
     this.hwRandom = new HwRandom(core, profile);

@@ -153,7 +153,7 @@ async function run(kernel: RecordedKernel, { boot, states }: Machine): Promise<D
   const reports: DumpReport[] = [];
   const session = await Session.inMemory(
     { work: '', packageRoot: root, throughMount: false },
-    { kernel, hw: HW, commandLine: '', se: false, novfio: false, nozcrypt: false, bootUevents: false, ...boot },
+    { kernel, hw: HW, commandLine: '', se: false, novfio: false, nozcrypt: false, bootUevents: false, start: 1, ...boot },
   );
   try {
     for (const { name, actions } of states) {

@@ -13,10 +13,10 @@ export interface BootRequest extends BootOptions {
 export interface Requests {
   boot: { in: BootRequest; out: { uevents: string[][] } };
   /**
-   * Waits until the machine is quiet and `ms` of machine time have passed since
-   * the last call; then what has happened meanwhile.
+   * Waits until the machine is quiet and its time is `until` (seconds); then
+   * what has happened since the last call.
    */
-  collect: { in: { notapq: boolean; snapshot: boolean; ms: number }; out: Collected };
+  collect: { in: { notapq: boolean; snapshot: boolean; until?: number }; out: Collected };
   /** Lets machine time pass. */
   advance: { in: { ms: number }; out: null };
   /** Is somebody waiting inside the kernel? */

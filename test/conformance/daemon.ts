@@ -34,8 +34,6 @@ import { compareSnapshots, type Snapshot, takeSnapshot } from './snapshot.js';
 const MS = 1_000_000;
 /** The machine may be busy for so long after a step before it counts as quiet anyway. */
 const SETTLE_LIMIT = 2000 * MS;
-/** The recorder saw the machine so long after boot. */
-const AFTER_BOOT = 1000 * MS;
 
 const ROOT: Caller = { uid: 0, gid: 0, groups: [], pid: 1, comm: 'recorder' };
 
@@ -73,8 +71,6 @@ class Daemon {
   #transport: Transport | undefined;
   #sleepers: SleepServer | undefined;
   #last: Snapshot = new Map();
-  /** Machine time at the end of the last step. */
-  #since = 0;
 
   get world(): World {
     if (!this.#world) throw new Error('not booted');
@@ -104,7 +100,6 @@ class Daemon {
     kernel.core.log.subscribe(({ level, text }) => this.#kmsg.push({ level, text }));
     await kernel.boot();
     await this.#settle();
-    await this.#clock.advance(Math.max(0, AFTER_BOOT - this.#clock.now()));
     this.#world = new World(ports, machine, kernel, new Vmms(kernel, machine));
     this.#ops = new ReplayOps({
       root: worldTree(this.#world, trace),
@@ -112,7 +107,10 @@ class Daemon {
       onBug: (error, during) => this.#bugs.push(`${during.op}: ${story(error)}`),
     });
     if (request.mountPoint) {
-      this.#sleepers = new SleepServer(join(request.mountPoint, '..', 'sleep.sock'), this.#clock, () => this.ops.interrupt());
+      this.#sleepers = new SleepServer(join(request.mountPoint, '..', 'sleep.sock'), this.#clock, {
+        interrupt: () => this.ops.interrupt(),
+        loadPending: async (id) => (await this.control({ file: 'load', line: `result ${id}` })).stdout === 'pending\n',
+      });
       await this.#sleepers.listen();
       this.#transport = new FuseNativeTransport(request.mountPoint, this.#ops, { allowOther: true });
       await this.#transport.mount();
@@ -123,12 +121,11 @@ class Daemon {
     return { uevents };
   }
 
-  async collect({ notapq, snapshot, ms }: Requests['collect']['in']): Promise<Collected> {
+  async collect({ notapq, snapshot, until }: Requests['collect']['in']): Promise<Collected> {
     await this.#settle();
-    const left = this.#since + ms * MS - this.#clock.now();
+    const left = (until ?? 0) * 1000 * MS - this.#clock.now();
     if (left > 0) await this.advance({ ms: left / MS });
     await this.#settle();
-    this.#since = this.#clock.now();
     const uevents = this.#uevents;
     this.#uevents = [];
     const kmsg = this.#kmsg;

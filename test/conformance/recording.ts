@@ -58,6 +58,7 @@ export interface Recording {
   readonly append: string;
   readonly se: boolean;
   readonly steps: readonly Step[];
+  readonly dmesg: string;
   /** Where it was read from, without directory and `.json`. */
   readonly name: string;
 }
@@ -100,9 +101,11 @@ export interface BootOptions {
   readonly nozcrypt: boolean;
   /** Events since before the modules are written to /run/boot-uevents. */
   readonly bootUevents: boolean;
+  /** Seconds of machine time at which the first step begins. */
+  readonly start: number;
 }
 
-export function bootOptions(recording: Recording, kernel: RecordedKernel): BootOptions {
+export function bootOptions(recording: Recording, kernel: RecordedKernel, start: number): BootOptions {
   const words = recording.append.split(/\s+/).filter((word) => word !== '');
   return {
     kernel,
@@ -112,5 +115,6 @@ export function bootOptions(recording: Recording, kernel: RecordedKernel): BootO
     novfio: words.includes('oracle.novfio'),
     nozcrypt: words.includes('oracle.nozcrypt'),
     bootUevents: words.includes('oracle.uevents'),
+    start,
   };
 }

@@ -17,6 +17,7 @@ import { type Clients, findClients, missingClient } from './programs.js';
 import { bootOptions, findRecordings, KERNELS, loadRecording, type RecordedKernel, type Recording } from './recording.js';
 import { type ScenarioReport, type StepReport, scenarioText, summaryText, total } from './report.js';
 import { Session } from './session.js';
+import { timeline } from './timeline.js';
 
 const root = packageRoot();
 
@@ -56,8 +57,10 @@ async function replayScenario(work: string, job: Job, clients: Clients): Promise
     recording.steps.slice(details.length).map(({ cmd }, i) => different(details.length + i, cmd, reason));
   let session: Session | undefined;
   try {
-    session = await Session.start({ work, packageRoot: root, throughMount: options.mount }, bootOptions(recording, job.kernel));
-    await playSteps(session, recording, job, clients, details);
+    const times = timeline(recording, job.kernel);
+    const boot = bootOptions(recording, job.kernel, times[0] ?? 0);
+    session = await Session.start({ work, packageRoot: root, throughMount: options.mount }, boot);
+    await playSteps(session, recording, { ...job, times, bootUevents: boot.bootUevents }, clients, details);
   } catch (e) {
     details.push(...broken(e instanceof Error ? (e.stack ?? e.message) : String(e)));
   } finally {
@@ -75,13 +78,12 @@ async function replayScenario(work: string, job: Job, clients: Clients): Promise
 async function playSteps(
   session: Session,
   recording: Recording,
-  { kernel, name }: Job,
+  { kernel, name, times, bootUevents }: Job & { readonly times: readonly number[]; readonly bootUevents: boolean },
   clients: Clients,
   details: StepReport[],
 ): Promise<void> {
-  const { bootUevents } = bootOptions(recording, kernel);
   for (const [at, step] of recording.steps.entries()) {
-    const got = await session.step(step, bootUevents);
+    const got = await session.step(step.cmd, times[at + 1] ?? 0, bootUevents);
     const number = name.split('-')[0] ?? name;
     const { differences, rules } = compareStep(step, got, { number, kernel, step: at, cmd: step.cmd });
     const missing = missingClient(step.cmd, clients);

@@ -83,7 +83,7 @@ export class Session {
       });
       if (boot.bootUevents) writeFileSync(join(work, 'run', 'boot-uevents'), uevents.map(eventLine).join(''));
       await session.#startStepper();
-      await session.#snapshot(await session.#ask('collect', { notapq: false, snapshot: !options.throughMount, ms: 0 }));
+      await session.#snapshot(await session.#ask('collect', { notapq: false, snapshot: !options.throughMount, until: boot.start }));
       return session;
     } catch (e) {
       await session.end();
@@ -104,17 +104,17 @@ export class Session {
   }
 
   settle(): Promise<Collected> {
-    return this.#ask('collect', { notapq: false, snapshot: false, ms: 0 });
+    return this.#ask('collect', { notapq: false, snapshot: false });
   }
 
-  /** Runs one step as the recorder did, and says what came of it. `ms`: how much machine time it took there. */
-  async step({ cmd, ms }: { cmd: string; ms: number }, bootUevents: boolean): Promise<Effects & { bugs: string[] }> {
+  /** Runs one step as the recorder did, and says what came of it until the next one began there (seconds). */
+  async step(cmd: string, until: number, bootUevents: boolean): Promise<Effects & { bugs: string[] }> {
     const { work, throughMount } = this.#options;
     const { rc, timeout } = await this.#run(cmd);
     const stdout = readFileSync(join(work, 'out'), 'latin1');
     const stderr = readFileSync(join(work, 'err'), 'latin1');
     const notapq = fileExists(join(work, 'run', 'notapq'));
-    const collected = await this.#ask('collect', { notapq, snapshot: !throughMount, ms });
+    const collected = await this.#ask('collect', { notapq, snapshot: !throughMount, until });
     const { uevents, kmsg, bugs } = collected;
     if (bootUevents) writeFileSync(join(work, 'run', 'boot-uevents'), uevents.map(eventLine).join(''), { flag: 'a' });
     const changes = await this.#snapshot(collected);

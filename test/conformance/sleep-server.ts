@@ -4,6 +4,7 @@
  * A socket that takes one line a connection. `sleep SECONDS fg` lets the time
  * pass and answers when it has; `sleep SECONDS bg` (a process in the background
  * of a step) only waits until others have let it pass; `now` tells the time;
+ * `load N` answers when request N of the control file `load` is over;
  * `interrupt` is a fatal signal for whoever waits inside the kernel.
  */
 import { createServer, type Server, type Socket } from 'node:net';
@@ -13,6 +14,14 @@ import type { SimClock } from '../../lib/clock.js';
 /** Real time that a process gets to act when its sleep in the background is over. */
 const WAKE_MS = 25;
 
+/** How often to look whether a request is over, in real time. */
+const LOOK_MS = 4;
+
+export interface SleepHost {
+  interrupt(): void;
+  loadPending(id: string): Promise<boolean>;
+}
+
 interface Sleeper {
   readonly until: number;
   readonly wake: () => void;
@@ -21,15 +30,15 @@ interface Sleeper {
 export class SleepServer {
   readonly #path: string;
   readonly #clock: SimClock;
-  readonly #interrupt: () => void;
+  readonly #host: SleepHost;
   readonly #server: Server;
   #sleepers: Sleeper[] = [];
   #passing: Promise<void> = Promise.resolve();
 
-  constructor(path: string, clock: SimClock, interrupt: () => void) {
+  constructor(path: string, clock: SimClock, host: SleepHost) {
     this.#path = path;
     this.#clock = clock;
-    this.#interrupt = interrupt;
+    this.#host = host;
     this.#server = createServer((socket) => this.#serve(socket));
   }
 
@@ -64,6 +73,10 @@ export class SleepServer {
     if (end > this.#clock.now()) await this.#clock.advance(end - this.#clock.now());
   }
 
+  async #loadOver(id: string, gone: () => boolean): Promise<void> {
+    while (!gone() && (await this.#host.loadPending(id))) await wait(LOOK_MS);
+  }
+
   #serve(socket: Socket): void {
     socket.on('error', () => undefined);
     socket.once('data', (data) => {
@@ -72,8 +85,14 @@ export class SleepServer {
       const ns = Math.round(Number(amount) * 1e9);
       if (verb === 'now') answer((this.#clock.now() / 1e9).toFixed(6));
       else if (verb === 'interrupt') {
-        this.#interrupt();
+        this.#host.interrupt();
         answer('ok');
+      } else if (verb === 'load') {
+        let gone = false;
+        socket.on('close', () => {
+          gone = true;
+        });
+        void this.#loadOver(`${amount}`, () => gone).then(() => answer('ok'));
       } else if (verb === 'sleep' && where === 'fg') void this.pass(ns).then(() => answer('ok'));
       else if (verb === 'sleep') {
         const sleeper = { until: this.#clock.now() + ns, wake: () => answer('ok') };

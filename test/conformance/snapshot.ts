@@ -126,6 +126,8 @@ class Walker {
     if (this.options.withoutSections && /^\/sys\/module\/\w+\/(?:sections|notes)$/.test(path)) return;
     const names = this.ops.readdir(ROOT, node).map((entry) => entry.name);
     for (const name of names.sort()) {
+      // A device may be called so (zcrypt nodes); nobody can look at it.
+      if (name === '.' || name === '..') continue;
       let child: Node;
       try {
         child = this.ops.lookup(ROOT, node, name);

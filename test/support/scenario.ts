@@ -42,7 +42,7 @@ export class Scenario {
   constructor(readonly m: TestMachine) {
     const { core } = m.world.kernel;
     core.uevents.subscribe(({ action, devpath, keys }) => {
-      const own = keys.filter((k) => !/^(ACTION|DEVPATH|SUBSYSTEM|DEV_TYPE|MODALIAS|MODE|DRIVER)=/.test(k));
+      const own = keys.filter((k) => !/^(ACTION|DEVPATH|SUBSYSTEM|DEV_TYPE|DEVTYPE|MODALIAS|MODE|DRIVER)=/.test(k));
       this.#events.push([`${action}@${devpath}`, ...own.map((k) => k.trimEnd())].join(' '));
     });
     m.trace.onEntry(({ kind, text }) => {

@@ -40,5 +40,26 @@ while (defined(my $length = <STDIN>)) {
   print "pid $pid\n";
   while ((my $ended = waitpid(-1, 0)) != $pid) { last if $ended < 0 }
   my $rc = $? & 127 ? 128 + ($? & 127) : $? >> 8;
+  quiesce();
   print "rc $rc\n";
+}
+
+# What a step leaves in the background goes on until all of it waits for something.
+sub quiesce {
+  my $calm = 0;
+  for (my $i = 0; $i < 300 && $calm < 4; $i++) {
+    my ($others, $running) = (0, 0);
+    while ((my $ended = waitpid(-1, 1)) > 0) { }
+    opendir(my $proc, '/proc') or return;
+    for my $pid (grep { /^\d+$/ && $_ != 1 } readdir $proc) {
+      open(my $stat, '<', "/proc/$pid/stat") or next;
+      my ($state) = <$stat> =~ /\) (\S)/;
+      next if !defined $state || $state eq 'Z';
+      $others++;
+      $running++ if $state eq 'R';
+    }
+    return if !$others;
+    $calm = $running ? 0 : $calm + 1;
+    select(undef, undef, undef, 0.01);
+  }
 }
