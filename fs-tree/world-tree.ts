@@ -2,6 +2,7 @@
  * A world as one tree: the host kernel's /sys with the control tree in it.
  */
 import type { World } from '../lib/world.js';
+import type { About } from './control/about.js';
 import { controlDir } from './control/tree.js';
 import type { TraceRing } from './host/trace.js';
 import type { DirNode } from './kernfs/node.js';
@@ -11,11 +12,14 @@ import { sysfsRoot } from './sysfs/tree.js';
 /** Inode numbers of the control tree lie above those of kobjects. */
 const CONTROL_INO = 0xf000_0000;
 
-/** What a mount of this world shows as its root. */
-export function worldTree(world: World, trace: TraceRing): DirNode {
+/**
+ * What a mount of this world shows as its root.
+ * @param about what the control file of that name tells besides
+ */
+export function worldTree(world: World, trace: TraceRing, about: About = {}): DirNode {
   const tree = new StaticTree(CONTROL_INO);
   const debug = tree.dir(0o700);
-  debug.add('ap_sim', controlDir({ world, trace, tree }));
+  debug.add('ap_sim', controlDir({ world, trace, tree, about }));
   const { kernelDir } = world.kernel.core;
   return sysfsRoot(world.kernel, new Map([[kernelDir, new Map([['debug', debug]])]]));
 }

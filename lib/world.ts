@@ -32,8 +32,8 @@ export interface WorldPorts extends Ports {
 
 export interface WorldOptions extends KernelOptions {
   readonly kernel?: KernelVersion;
-  /** Commands of the hardware vocabulary that build the machine before the kernel boots. */
-  readonly hardware?: string;
+  /** Builds the machine before the kernel boots: commands of the hardware vocabulary, or a function. */
+  readonly hardware?: string | ((machine: Machine) => void);
   readonly machine?: MachineOptions;
 }
 
@@ -62,7 +62,9 @@ export class World {
  */
 export async function createWorld(ports: WorldPorts, options: WorldOptions = {}): Promise<World> {
   const machine = new Machine(ports, options.machine);
-  runHardwareCommand(machine, options.hardware ?? DEFAULT_HARDWARE);
+  const { hardware = DEFAULT_HARDWARE } = options;
+  if (typeof hardware === 'string') runHardwareCommand(machine, hardware);
+  else hardware(machine);
   const kernel = new Kernel(ports, machine.hostInstructions(), PROFILES[options.kernel ?? DEFAULT_KERNEL], options);
   await kernel.boot();
   await ports.clock.settle();

@@ -11,9 +11,10 @@
  * Exit status: that of the command, or one of EXIT below (scripts/exit-status.ts
  * has the whole list).
  */
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { accessSync, constants, existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
 const EXIT = { usage: 2, noDevice: 15, noPermission: 16, node: 20, install: 21, build: 22, packages: 23 };
@@ -79,6 +80,8 @@ function install() {
   const args = ['ci', '--no-audit', '--no-fund', '--loglevel=error'];
   const status = npm?.endsWith('.js') ? run(process.execPath, [npm, ...args]) : run('npm', args);
   if (status !== 0) fail(EXIT.install, 'npm ci failed; what is missing stands above');
+  // tap builds itself for our plugins into node_modules, and remembers here that it has.
+  rmSync(join(root, '.tap/plugins'), { recursive: true, force: true });
 }
 
 function* files(folder, suffix) {
@@ -168,10 +171,20 @@ function fuseDevice() {
   }
 }
 
-function tap(paths) {
-  // To a terminal tap draws; to a file the failures and the sum are enough.
-  const reporter = process.stdout.isTTY ? 'terse' : 'min';
-  return run(process.execPath, ['node_modules/tap/dist/esm/run.mjs', `--reporter=${reporter}`, ...paths]);
+/** What is left out of a log: what passed, below the level of files, and TAP's own furniture. */
+const NOISE = /^\s+ok \d(?!.*# SKIP)|^\s*# Subtest: |^\s*\d+\.\.\d+$|^\s*$|^\s+# time=|^TAP version/;
+
+/** Runs test files. A terminal sees tap's drawing, a log one line a file and everything that failed. */
+async function tap(paths) {
+  const runner = ['node_modules/tap/dist/esm/run.mjs', ...paths];
+  if (process.stdout.isTTY) return run(process.execPath, [...runner, '--reporter=terse']);
+  const child = spawn(process.execPath, [...runner, '--reporter=tap'], {
+    cwd: root,
+    stdio: ['inherit', 'pipe', 'inherit'],
+  });
+  const ended = new Promise((resolve) => child.on('close', (code) => resolve(code ?? 1)));
+  for await (const line of createInterface({ input: child.stdout })) if (!NOISE.test(line)) console.log(line);
+  return ended;
 }
 
 /** Compiled tests; tap's own search leaves out folders called dist. */
@@ -198,11 +211,11 @@ switch (command) {
     break;
   case 'test':
     prepare({ mounts: true });
-    process.exit(tap(rest.length > 0 ? rest : tests(() => true)));
+    process.exit(await tap(rest.length > 0 ? rest : tests(() => true)));
     break;
   case 'unit':
     prepare({ mounts: false });
-    process.exit(tap(tests((path) => !path.includes(`/${MOUNTED}/`))));
+    process.exit(await tap(tests((path) => !path.includes(`/${MOUNTED}/`))));
     break;
   default:
     fail(EXIT.usage, 'usage: node scripts/bootstrap.mjs start | test | unit');

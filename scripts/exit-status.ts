@@ -4,14 +4,16 @@
 import type { MountFailure } from '../fs-tree/transport/transport.js';
 
 export const EXIT = {
-  /** Ended by SIGINT, SIGTERM or SIGHUP, or because somebody unmounted the tree. */
+  /** Done; of a daemon: ended by SIGINT, SIGTERM or SIGHUP, or because somebody unmounted the tree. */
   ok: 0,
-  /** A bug, or a failed test. */
+  /** The machine refused, `doctor` found something missing, a test failed, or a bug. */
   failed: 1,
-  /** Unknown command, option or value. */
+  /** Unknown command, option, value or word of the vocabulary; a machine file with mistakes. */
   usage: 2,
-  /** The tree could not be taken away at the end. */
+  /** The tree could not be taken away. */
   unmount: 3,
+  /** No machine to talk to: none is mounted, several are and none was named, or it does not answer. */
+  noMachine: 4,
   /** 20 to 23: scripts/bootstrap.mjs (Node too old, npm ci failed, compiling failed, a system package is missing). */
 } as const;
 

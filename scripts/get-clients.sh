@@ -27,10 +27,7 @@ trap 'rm -rf "$work"' EXIT
 mkdir -p "$work/state/lists/partial" "$work/cache/archives/partial" "$work/get"
 : > "$work/status"
 keys=/usr/share/keyrings/debian-archive-keyring.gpg
-{
-  echo "deb [arch=s390x signed-by=$keys] $mirror sid main"
-  echo "deb [arch=$native signed-by=$keys] $mirror trixie main"
-} > "$work/sources.list"
+echo "deb [arch=s390x,$native signed-by=$keys] $mirror sid main" > "$work/sources.list"
 cat > "$work/apt.conf" <<CONF
 Dir::Etc::SourceList "$work/sources.list";
 Dir::Etc::SourceParts "/dev/null";

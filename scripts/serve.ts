@@ -1,5 +1,5 @@
 /**
- * Serving a machine: boots it, mounts it, ends cleanly.
+ * Serving a machine: boots it, mounts it, notes it, ends cleanly.
  *
  * SIGINT, SIGTERM and SIGHUP take the tree away: clients that wait in a store
  * are answered with EINTR, nobody hangs. A second signal does not wait for
@@ -15,11 +15,26 @@ import { FuseNativeTransport } from '../fs-tree/transport/fuse-native.js';
 import { MountError, type Transport } from '../fs-tree/transport/transport.js';
 import { worldTree } from '../fs-tree/world-tree.js';
 import { SimClock } from '../lib/clock.js';
-import { createWorld, type World } from '../lib/world.js';
+import { DescriptionError, type MachineDescription, worldFromDescription } from '../lib/description/index.js';
+import type { World } from '../lib/world.js';
 import { EXIT, MOUNT_EXIT } from './exit-status.js';
+import { explainStart, loadMachine, MachineFileError } from './machine-file/index.js';
+import { register } from './mounts/registry.js';
+import { version } from './version.js';
 import type { WorldChoices } from './world-options.js';
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+const TRANSPORT = 'fuse-native';
+
+/** A machine that answers, for whoever greets. */
+export interface Served {
+  readonly mountPoint: string;
+  /** Preset or file, as it was named. */
+  readonly machine: string;
+  /** Release of its kernel. */
+  readonly kernel: string;
+  readonly cards: number;
+}
 
 function complain(line: string): void {
   process.stderr.write(`ap-sysfs: ${line}\n`);
@@ -27,29 +42,30 @@ function complain(line: string): void {
 
 /**
  * Mounts a machine and serves it to the end.
- * @param greeting what to print once it answers
+ * @param onMounted called once it answers
+ * @param log where the words of this process go, to be noted
  * @returns the exit status
  */
 export async function serve(
   directory: string,
   choices: WorldChoices,
-  greeting: (mountPoint: string) => string,
+  onMounted: (served: Served) => void,
+  log?: string,
 ): Promise<number> {
+  const toldToEnd = signalled();
   const trace = new TraceRing();
   const bug = reporter(trace);
-  const clock = new SimClock(hostClock, 'auto');
-  trace.now = () => clock.now();
-  const random = new SeededRandom(1);
-  const world = await createWorld({ clock, random, crypto: hostCrypto, trace }, { kernel: choices.kernel });
-  world.kernel.core.onBug = (_task, error) => bug(error, 'a task of the kernel');
   process.on('uncaughtException', (error) => bug(error, 'a timer'));
   process.on('unhandledRejection', (error) => bug(error, 'a promise that nobody waits for'));
+  const world = await boot(choices, trace);
+  if (!world) return EXIT.usage;
+  world.kernel.core.onBug = (_task, error) => bug(error, 'a task of the kernel');
 
-  const transport = new FuseNativeTransport(directory, treeOps(world, trace, choices, bug), {
+  const started = new Date();
+  const transport = new FuseNativeTransport(directory, treeOps(world, trace, choices, started, bug), {
     allowOther: choices.allowOther,
     say: complain,
   });
-  const toldToEnd = signalled();
   try {
     await transport.mount();
   } catch (e) {
@@ -58,21 +74,61 @@ export async function serve(
     complain(e.message);
     return MOUNT_EXIT[e.reason];
   }
-  process.stdout.write(greeting(transport.mountPoint));
+  const { mountPoint } = transport;
+  const kernel = world.kernel.profile.release;
+  note({
+    mountPoint,
+    machine: choices.machine,
+    kernel,
+    transport: TRANSPORT,
+    started: started.toISOString(),
+    ...(log !== undefined && { log }),
+  });
+  onMounted({ mountPoint, machine: choices.machine, kernel, cards: world.machine.adapters.size });
   await Promise.race([toldToEnd, transport.detached]);
   world.stop();
   return end(transport);
 }
 
-function treeOps(world: World, trace: TraceRing, choices: WorldChoices, bug: Report): Ops {
+/** The machine that was chosen, up. Its mistakes go to stderr, and undefined comes back. */
+async function boot(choices: WorldChoices, trace: TraceRing): Promise<World | undefined> {
+  const clock = new SimClock(hostClock, 'auto');
+  trace.now = () => clock.now();
+  let description: MachineDescription | undefined;
+  try {
+    description = loadMachine(choices.machine, complain);
+    const kernel = { ...description.kernel, ...(choices.kernel && { version: choices.kernel }) };
+    const random = new SeededRandom(description.seed ?? 1);
+    return await worldFromDescription({ clock, random, crypto: hostCrypto, trace }, { ...description, kernel });
+  } catch (e) {
+    if (e instanceof MachineFileError) process.stderr.write(`${e.message}\n`);
+    else if (description && e instanceof DescriptionError)
+      process.stderr.write(`${explainStart(description, e).join('\n')}\n`);
+    else throw e;
+    complain('this describes no machine; `ap-sysfs machine` prints one to start from');
+    return undefined;
+  }
+}
+
+function treeOps(world: World, trace: TraceRing, choices: WorldChoices, started: Date, bug: Report): Ops {
+  const about = { machine: choices.machine, transport: TRANSPORT, pid: process.pid, started, version };
   return new Ops({
-    root: worldTree(world, trace),
+    root: worldTree(world, trace, about),
     now: Date.now,
     owner: choices.owner,
     changes: world.kernel.core.tree,
     lseekNeedsNode: world.kernel.profile.lseekAfterRemovalFails,
     onBug: (error, { op, node }) => bug(error, `${op} of inode ${node?.ino}`),
   });
+}
+
+/** Other commands find the mount by this; without it they need --sys. */
+function note(entry: Parameters<typeof register>[0]): void {
+  try {
+    process.once('exit', register(entry));
+  } catch (e) {
+    complain(`this mount could not be noted, other commands need --sys: ${(e as Error).message}`);
+  }
 }
 
 type Report = (error: unknown, where: string) => void;

@@ -4,6 +4,7 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { KernelVersion } from '../lib/profile/profile.js';
 import { DEFAULT_KERNEL, PROFILES } from '../lib/profile/tables.js';
+import { oneOf } from './one-of.js';
 
 export interface Owner {
   readonly uid: number;
@@ -11,11 +12,15 @@ export interface Owner {
 }
 
 export interface WorldChoices {
-  readonly kernel: KernelVersion;
+  /** A preset's name, or a file. */
+  readonly machine: string;
+  /** Instead of what the machine file says. */
+  readonly kernel?: KernelVersion;
   readonly owner: Owner;
   readonly allowOther: boolean;
 }
 
+const KERNELS = Object.keys(PROFILES) as KernelVersion[];
 const ROOT: Owner = { uid: 0, gid: 0 };
 
 function me(): Owner {
@@ -26,14 +31,20 @@ function parseOwner(text: string): Owner {
   if (text === 'root') return ROOT;
   if (text === 'me') return me();
   const match = /^(\d+):(\d+)$/.exec(text);
-  if (!match) throw new InvalidArgumentError('It is root, me, or UID:GID.');
+  if (!match) throw new InvalidArgumentError('It is root, me, or UID:GID in numbers.');
   return { uid: Number(match[1]), gid: Number(match[2]) };
 }
 
 export function addWorldOptions(command: Command): Command {
   return command
     .addOption(
-      new Option('--kernel <version>', 'which kernel to be').choices(Object.keys(PROFILES)).default(DEFAULT_KERNEL),
+      new Option('--machine <file|preset>', 'a machine file, or one of default, small, large, full').default('default'),
+    )
+    .addOption(
+      new Option(
+        '--kernel <version>',
+        `which kernel to be: ${KERNELS.join(', ')} (default: what the machine file says, else ${DEFAULT_KERNEL})`,
+      ).argParser(oneOf(KERNELS)),
     )
     .addOption(
       new Option('--owner <root|me|UID:GID>', 'whom the files belong to: root is faithful, me lets you write')

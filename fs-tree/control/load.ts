@@ -5,6 +5,7 @@
  * stands for one with an open node says here what it would call:
  *   open MAJOR MINOR [COMM]   its number is the reply
  *   request N me|crt BITS     RSA work, checked; the reply is as for result
+ *   start N,N,.. me|crt BITS  the same for several programs at once, without waiting
  *   result N                  `ok`, `wrong`, `pending`, or the errno's name
  *   signal N                  a signal for it: a request that waits ends with EINTR
  *   stat N NAME               the zcrypt statistics
@@ -88,6 +89,10 @@ export class Load {
   run = async (line: string): Promise<Outcome> => {
     const [verb, number, ...words] = line.trim().split(/\s+/);
     if (verb === 'open') return printed(`${await this.#open(Number(number), Number(words[0]), words[1])}\n`);
+    if (verb === 'start') {
+      for (const id of (number ?? '').split(',')) this.#programs.get(Number(id))?.request(words[0], Number(words[1]));
+      return printed('');
+    }
     const program = this.#programs.get(Number(number));
     if (!program) throw new KernelError('EINVAL', `load: "${line}": there is no program ${number ?? ''}`);
     if (verb === 'request') program.request(words[0], Number(words[1]));
@@ -120,7 +125,7 @@ export class Load {
     const { clock } = this.#world;
     await clock.idle();
     for (let round = 0; program.state === 'pending' && round < ROUNDS; round++) {
-      if (clock.mode !== 'auto' || !clock.pendingTimers().some((timer) => !timer.background)) break;
+      if (clock.mode === 'real' || !clock.pendingTimers().some((timer) => !timer.background)) break;
       await clock.idle();
     }
     return program.state;

@@ -11,6 +11,7 @@ import type { Task } from '../../lib/sync/task.js';
 import type { World } from '../../lib/world.js';
 import type { TraceRing } from '../host/trace.js';
 import type { StaticDir, StaticTree } from '../kernfs/static-tree.js';
+import { type About, describeAbout } from './about.js';
 import { describeClock, runClockCommand } from './clock.js';
 import { guestsDir } from './guests.js';
 import { describeDevNodes, describeLog, describeUevents } from './listings.js';
@@ -38,16 +39,18 @@ trace    what happened, in order; write "clear"
 uevents  events the kernel sent; write "clear"
 lockdep  the order of locks learnt so far
 error    what the last failed command complained of
+about    machine, kernel, and who serves it
 `;
 
 export interface ControlOptions {
   readonly world: World;
   readonly trace: TraceRing;
   readonly tree: StaticTree;
+  readonly about?: About;
 }
 
 /** Builds the directory; it follows the world from now on. */
-export function controlDir({ world, trace, tree }: ControlOptions): StaticDir {
+export function controlDir({ world, trace, tree, about = {} }: ControlOptions): StaticDir {
   const { kernel, machine, clock } = world;
   const last = new LastError();
   const uevents = new Ring<Parameters<Parameters<typeof kernel.core.uevents.subscribe>[0]>[0]>(UEVENT_RING);
@@ -116,5 +119,6 @@ export function controlDir({ world, trace, tree }: ControlOptions): StaticDir {
   );
   file('lockdep', () => kernel.core.lockdep.describe());
   file('error', () => last.text);
+  file('about', () => describeAbout(world, about));
   return dir;
 }

@@ -9,7 +9,15 @@
  * - It passes no signals: a client in a blocked store cannot be killed before
  *   the store ends or the tree is unmounted. libfuse's option `intr` breaks it.
  * - It hands on the time of access only; utimes sets both times to that.
- * - Each request in work holds a thread of libfuse; their number has no limit.
+ * - The kernel lets one write at a time into a file of a FUSE mount (sysfs
+ *   lets in one per open file): a second writer of a file whose store is
+ *   blocked waits, without a signal ending that.
+ * - Each request in work holds a thread of libfuse: 3000 blocked stores were
+ *   held at once (160 MB) while others were answered. Slots of threads that
+ *   have ended are never given back: none leak up to about 8 clients at once,
+ *   with 32 about one in five opens leaks 400 bytes (stats().workers).
+ * - Of many parallel opens the releases come late (max_background=1): 6000
+ *   files were still open after 9600 opens by 32 clients, gone 0.2 s later.
  * Rules that keep the mount alive: one reply for a request, never none or two;
  * nothing in this process touches the mounted tree; no child is started after
  * the mount.

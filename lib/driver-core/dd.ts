@@ -116,11 +116,8 @@ async function releaseLocked(task: Task, dev: Device): Promise<void> {
 
 /** `driver_detach`: releases what is bound, latest binding first. */
 export async function driverDetach(task: Task, drv: Driver): Promise<void> {
-  for (;;) {
-    const dev = [...drv.devices].at(-1);
-    if (!dev) return;
-    await releaseDriver(task, dev, drv);
-  }
+  while (drv.devices.size > 0)
+    for (const dev of [...drv.devices].reverse()) if (drv.devices.has(dev)) await releaseDriver(task, dev, drv);
 }
 
 /** `device_reprobe`: detach, then automatic probing of this one device. */

@@ -128,6 +128,11 @@ export class ModuleLoader {
     this.#known.set(definition.name, definition);
   }
 
+  /** What can be loaded. */
+  names(): readonly string[] {
+    return [...this.#known.keys()];
+  }
+
   isKnown(name: string): boolean {
     return this.#known.has(name);
   }

@@ -14,6 +14,7 @@ import {
   defaultSerial,
   EP11_DEFAULTS,
 } from './made-up.js';
+import type { MasterKeys } from './master-keys.js';
 import type { HardwareQueue } from './queue.js';
 
 /** What an EP11 card says about itself. */
@@ -23,6 +24,13 @@ export interface Ep11Firmware {
   readonly firmwareMinor: number;
   /** Bit mask, spec/attributes.md E (op_modes). */
   readonly opModes: bigint;
+}
+
+/** What is different in one domain of a card. */
+export interface DomainDescription {
+  /** EP11: instead of the card's. */
+  readonly opModes?: bigint;
+  readonly masterKeys?: MasterKeys;
 }
 
 /** Everything about a card that does not change while it is plugged. */
@@ -37,9 +45,13 @@ export interface AdapterDescription {
   readonly depth: number;
   /** Message limit in units of 4096 bytes, 0..15; 0: 12 KiB. */
   readonly ml: number;
-  /** 8 characters. */
+  /** 8 characters; with 16 it is the whole number of an EP11 card. */
   readonly serial: string;
   readonly ep11: Ep11Firmware;
+  /** Registers that are not as usual. */
+  readonly masterKeys?: MasterKeys;
+  /** Domains that are not like the rest of the card. */
+  readonly domains?: ReadonlyMap<number, DomainDescription>;
 }
 
 /** The description of a card that is like a recorded one, with changes. */

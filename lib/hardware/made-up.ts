@@ -53,12 +53,21 @@ export const PATTERN_LENGTH: Readonly<Record<PatternKind, number>> = {
   WK: 32,
 };
 
+/** Keys of other registers than the current one start elsewhere. */
+const REGISTER = { current: 0, new: 0x10, old: 0x20 } as const;
+
 /**
- * The verification pattern of a current master (wrapping) key: xorshift32
- * (13, 17, 5), the low byte of each state, started from queue number and kind.
+ * The verification pattern of a master (wrapping) key: xorshift32 (13, 17, 5),
+ * the low byte of each state, started from queue number, kind and register.
  */
-export function verificationPattern(apid: number, domain: number, kind: PatternKind): Uint8Array {
-  let x = (Math.imul(mkQid(apid, domain) + 1, 0x9e3779b9) + Math.imul(PATTERN[kind], 0x01000193)) >>> 0;
+export function verificationPattern(
+  apid: number,
+  domain: number,
+  kind: PatternKind,
+  register: keyof typeof REGISTER = 'current',
+): Uint8Array {
+  const start = Math.imul(PATTERN[kind] + REGISTER[register], 0x01000193);
+  let x = (Math.imul(mkQid(apid, domain) + 1, 0x9e3779b9) + start) >>> 0;
   return Uint8Array.from({ length: PATTERN_LENGTH[kind] }, () => {
     x ^= x << 13;
     x ^= x >>> 17;

@@ -22,6 +22,7 @@ const TEXT: Partial<Record<Errno, string>> = {
   EBADFD: 'File descriptor in bad state',
   EOPNOTSUPP: 'Operation not supported',
   EADDRINUSE: 'Address already in use',
+  EADDRNOTAVAIL: 'Cannot assign requested address',
 };
 
 export const strerror = (errno: Errno): string => TEXT[errno] ?? errno;

@@ -70,12 +70,16 @@ export class ZcryptFile {
   readonly #zcrypt: Zcrypt;
   readonly #module: Module;
   readonly perms: ApPerms;
+  /** A character device of the module's own holds it once more than a misc device does (`cdev_get`). */
+  readonly #holds: number;
   #open = true;
 
-  private constructor(zcrypt: Zcrypt, module: Module, perms: ApPerms) {
+  private constructor(zcrypt: Zcrypt, module: Module, perms: ApPerms, holds: number) {
     this.#zcrypt = zcrypt;
     this.#module = module;
     this.perms = perms;
+    this.#holds = holds;
+    for (let n = 1; n < holds; n++) module.tryGet();
     zcrypt.openCount++;
   }
 
@@ -94,7 +98,7 @@ export class ZcryptFile {
     if ((!isMisc && !isNode) || !module.tryGet()) throw new KernelError('ENXIO');
     try {
       const perms = isNode ? await zcrypt.nodes.nodeByMinor(task, minor) : undefined;
-      return new ZcryptFile(zcrypt, module, perms ?? zcrypt.busPerms);
+      return new ZcryptFile(zcrypt, module, perms ?? zcrypt.busPerms, isNode ? 2 : 1);
     } catch (e) {
       module.put();
       throw e;
@@ -106,7 +110,7 @@ export class ZcryptFile {
     if (!this.#open) return;
     this.#open = false;
     this.#zcrypt.openCount--;
-    this.#module.put();
+    for (let n = 0; n < this.#holds; n++) this.#module.put();
   }
 
   /** read(2), write(2): EPERM; lseek, pread, pwrite: ESPIPE; mmap: ENODEV. */

@@ -1,21 +1,74 @@
 /**
- * `ap-sysfs mount DIR`: mounts the default machine and stays until it is told to end.
+ * `ap-sysfs mount DIR`: mounts a machine. Returns when the tree answers and
+ * leaves a daemon behind; with --foreground stays until it is told to end.
  */
+import { resolve } from 'node:path';
 import type { Command } from 'commander';
-import { serve } from '../serve.js';
+import { daemonLog, endWithParent, report, startDaemon } from '../daemonise.js';
+import { EXIT } from '../exit-status.js';
+import { examples } from '../help.js';
+import { colour, print } from '../output/terminal.js';
+import type { Served } from '../serve.js';
 import { addWorldOptions, type WorldChoices } from '../world-options.js';
 
 interface MountChoices extends WorldChoices {
-  readonly foreground: boolean;
+  readonly foreground?: true;
 }
 
 export function addMount(program: Command): void {
   const command = program
     .command('mount')
-    .description('mount the machine on a directory and serve it until SIGINT, SIGTERM, SIGHUP or an unmount')
+    .summary('mount a machine on a directory')
+    .description('Mounts a machine on an empty directory and serves it, until `ap-sysfs umount` or SIGTERM ends it.')
     .argument('<directory>', 'an empty directory')
-    .option('--foreground', 'stay in the foreground (the only way so far)', true);
-  addWorldOptions(command).action(async (directory: string, choices: MountChoices) => {
-    process.exitCode = await serve(directory, choices, (at) => `ap-sysfs: mounted on ${at}\n`);
+    .option('--foreground', 'stay in this terminal instead of leaving a daemon; Ctrl-C ends it');
+  examples(addWorldOptions(command), [
+    ['mkdir sys && ap-sysfs mount sys', 'the default machine: four cards, four domains'],
+    ['ap-sysfs mount /mnt --machine large', '16 cards with 16 domains'],
+    ['ap-sysfs mount sys --machine ./mine.yaml', 'a machine of your own; `ap-sysfs machine` prints one to start from'],
+    ['ap-sysfs mount sys --kernel 6.1 --owner root', 'an older kernel; the files are root’s, as on a real system'],
+    ['DEBUG=ap:ap:state ap-sysfs mount sys --foreground', 'with the life of each queue on stderr'],
+  ]).action(async (directory: string, choices: MountChoices) => {
+    process.exitCode = await run(directory, choices);
   });
+}
+
+async function run(directory: string, choices: MountChoices): Promise<number> {
+  const log = daemonLog();
+  if (log === undefined && !choices.foreground) return background(directory);
+  if (log !== undefined) endWithParent();
+  // The model is large: only who serves it loads it.
+  const { serve } = await import('../serve.js');
+  const greet = (served: Served): void => print(`ap-sysfs: mounted on ${served.mountPoint}\n`);
+  const status = await serve(directory, choices, log === undefined ? greet : report, log);
+  if (log !== undefined) process.disconnect?.();
+  return status;
+}
+
+async function background(directory: string): Promise<number> {
+  const { status, pid, log, words, served } = await startDaemon(resolve(directory));
+  process.stderr.write(words);
+  if (status !== EXIT.ok || !served) {
+    if (words === '') process.stderr.write(`ap-sysfs: the daemon ended without a word; its log is ${log}\n`);
+    return status;
+  }
+  print(greeting(served, pid, log));
+  return EXIT.ok;
+}
+
+function greeting({ mountPoint, machine, kernel, cards }: Served, pid: number | undefined, log: string): string {
+  const tries = [
+    ['ap-sysfs show', 'the whole machine'],
+    [`ls ${mountPoint}/bus/ap/devices`, 'cards and queues as files'],
+    ['ap-sysfs hw card 2 deconfigure', 'change the hardware'],
+    ['ap-sysfs dmesg', 'what the kernel said'],
+    [`ap-sysfs umount ${mountPoint}`, 'take it away'],
+  ] as const;
+  const width = Math.max(...tries.map(([command]) => command.length)) + 2;
+  const lines = tries.map(([command, what]) => `  ${colour.bold(command.padEnd(width))}${colour.dim(what)}\n`);
+  const plural = cards === 1 ? 'card' : 'cards';
+  return (
+    `ap-sysfs: mounted on ${mountPoint}: machine ${machine}, ${cards} ${plural}, kernel ${kernel}\n` +
+    `${colour.dim(`process ${pid}, log ${log}`)}\nTry:\n${lines.join('')}`
+  );
 }

@@ -1,24 +1,30 @@
 /**
- * `ap-sysfs start`, which is `npm start`: the default machine on ./sys of the
- * working directory, with a tour.
+ * `ap-sysfs start`, which is `npm start`: a machine on ./sys of the working
+ * directory, in the foreground, with a tour.
  */
 import { mkdirSync } from 'node:fs';
 import type { Command } from 'commander';
-import { serve } from '../serve.js';
+import { examples } from '../help.js';
+import { print } from '../output/terminal.js';
 import { tour } from '../tour.js';
 import { addWorldOptions, type WorldChoices } from '../world-options.js';
 
 export function addStart(program: Command): void {
   const command = program
     .command('start')
-    .description('mount the machine on a directory that is made if need be, and print what to try')
+    .summary('mount a machine in this terminal and print what to try')
+    .description('Mounts a machine on a directory that is made if need be, prints what to try, ends with Ctrl-C.')
     .argument('[directory]', 'where', 'sys');
-  addWorldOptions(command).action(async (directory: string, choices: WorldChoices) => {
+  examples(addWorldOptions(command), [
+    ['ap-sysfs start', 'the default machine on ./sys'],
+    ['ap-sysfs start /tmp/z --machine small', 'one card with one domain'],
+  ]).action(async (directory: string, choices: WorldChoices) => {
     try {
       mkdirSync(directory);
     } catch {
       // It is there, perhaps with a dead mount on it; or it cannot be made, which the mount will explain.
     }
-    process.exitCode = await serve(directory, choices, tour);
+    const { serve } = await import('../serve.js');
+    process.exitCode = await serve(directory, choices, ({ mountPoint }) => print(tour(mountPoint)));
   });
 }

@@ -2,8 +2,9 @@
  * One machine in a process of its own: the world, its tree, its mount.
  *
  * Started by fork and driven over IPC (daemon-protocol.ts). It never touches
- * its own mount. Machine time is fully virtual: it jumps to the next timer that
- * somebody waits for, and passes when the replay's `sleep` says so.
+ * its own mount. Machine time is fully virtual: it stands still unless a program
+ * waits inside the kernel (then it jumps to the next timer that somebody waits
+ * for), the replay's `sleep` lets it pass, or the next step's time has come.
  */
 import { join } from 'node:path';
 import { SimClock } from '../../lib/clock.js';
@@ -29,17 +30,24 @@ import type { BootRequest, Collected, ReplyMessage, RequestMessage, Requests } f
 import { DevDir } from './dev-dir.js';
 import type { KmsgLine } from './recording.js';
 import { SleepServer } from './sleep-server.js';
-import { compareSnapshots, type Snapshot, takeSnapshot } from './snapshot.js';
+import { compareSnapshots, type Snapshot, takeQuietSnapshot, takeSnapshot } from './snapshot.js';
 
 const MS = 1_000_000;
-/** The machine may be busy for so long after a step before it counts as quiet anyway. */
+/** The machine may be busy for so long after boot before it counts as up anyway. */
 const SETTLE_LIMIT = 2000 * MS;
+
+/** When the modules are loaded, in machine time. */
+const MODULES_AT = 2000 * MS;
 
 const ROOT: Caller = { uid: 0, gid: 0, groups: [], pid: 1, comm: 'recorder' };
 
 /** fuse-native cannot say who calls: in a replay it is nearly always bash, and its signals come from the runner. */
 class ReplayOps extends Ops {
   #fatal = new AbortController();
+  /** Reads and writes that have not returned. */
+  inside = 0;
+  /** Called when one begins. */
+  onEnter: () => void = () => undefined;
 
   interrupt(): void {
     this.#fatal.abort();
@@ -47,11 +55,21 @@ class ReplayOps extends Ops {
   }
 
   override read(caller: Caller, file: OpenFile, offset: number, length: number): Promise<string> {
-    return super.read(this.#as(caller), file, offset, length);
+    return this.#counted(super.read(this.#as(caller), file, offset, length));
   }
 
   override write(caller: Caller, file: OpenFile, bytes: string, offset = 0): Promise<number> {
-    return super.write(this.#as(caller), file, bytes, offset);
+    return this.#counted(super.write(this.#as(caller), file, bytes, offset));
+  }
+
+  async #counted<T>(operation: Promise<T>): Promise<T> {
+    this.inside++;
+    this.onEnter();
+    try {
+      return await operation;
+    } finally {
+      this.inside--;
+    }
   }
 
   #as(caller: Caller): Caller {
@@ -71,6 +89,7 @@ class Daemon {
   #transport: Transport | undefined;
   #sleepers: SleepServer | undefined;
   #last: Snapshot = new Map();
+  #pumping = false;
 
   get world(): World {
     if (!this.#world) throw new Error('not booted');
@@ -92,20 +111,27 @@ class Daemon {
     );
     const kernel = new Kernel(ports, machine.hostInstructions(), PROFILES[request.kernel], {
       commandLine: request.commandLine,
-      modules,
+      modules: [],
     });
     kernel.core.onBug = (_task, error) => this.#bugs.push(story(error));
     if (request.devDir) new DevDir(request.devDir).follow(kernel.core.devtmpfs);
-    kernel.core.uevents.subscribe((event) => this.#uevents.push(messageOf(event)));
     kernel.core.log.subscribe(({ level, text }) => this.#kmsg.push({ level, text }));
     await kernel.boot();
     await this.#settle();
+    // The first scan is over when the recorded system loads its modules.
+    await this.#clock.advance(MODULES_AT - this.#clock.now());
+    kernel.core.uevents.subscribe((event) => this.#uevents.push(messageOf(event)));
+    for (const name of modules) await kernel.core.modules.load(kernel.core.newTask('modprobe'), name);
+    await this.#settle();
+    runHardwareCommand(machine, 'resets');
     this.#world = new World(ports, machine, kernel, new Vmms(kernel, machine));
     this.#ops = new ReplayOps({
       root: worldTree(this.#world, trace),
       now: () => Math.floor(this.#clock.now() / MS),
       onBug: (error, during) => this.#bugs.push(`${during.op}: ${story(error)}`),
     });
+    this.#clock.mode = 'manual';
+    this.#ops.onEnter = () => void this.#pump();
     if (request.mountPoint) {
       this.#sleepers = new SleepServer(join(request.mountPoint, '..', 'sleep.sock'), this.#clock, {
         interrupt: () => this.ops.interrupt(),
@@ -122,25 +148,26 @@ class Daemon {
   }
 
   async collect({ notapq, snapshot, until }: Requests['collect']['in']): Promise<Collected> {
-    await this.#settle();
+    await this.#clock.idle();
     const left = (until ?? 0) * 1000 * MS - this.#clock.now();
     if (left > 0) await this.advance({ ms: left / MS });
-    await this.#settle();
+    await this.#clock.idle();
+    let changes: Collected['changes'] = [];
+    if (snapshot) {
+      const now = await takeQuietSnapshot(this.ops, this.world.kernel, { notapq, withoutSections: true });
+      changes = compareSnapshots(this.#last, now);
+      this.#last = now;
+    }
     const uevents = this.#uevents;
     this.#uevents = [];
     const kmsg = this.#kmsg;
     this.#kmsg = [];
-    let changes: Collected['changes'] = [];
-    if (snapshot) {
-      const now = await takeSnapshot(this.ops, this.world.kernel, { notapq, withoutSections: true });
-      changes = compareSnapshots(this.#last, now);
-      this.#last = now;
-    }
     return { uevents, kmsg, changes, bugs: this.#bugs.splice(0) };
   }
 
   async advance({ ms }: { ms: number }): Promise<null> {
     await (this.#sleepers ? this.#sleepers.pass(ms * MS) : this.#clock.advance(ms * MS));
+    void this.#pump();
     return null;
   }
 
@@ -190,6 +217,25 @@ class Daemon {
       await this.#clock.idle();
       const waiting = this.#clock.pendingTimers().some((timer) => !timer.background);
       if (!waiting || this.#clock.now() >= end) return;
+    }
+  }
+
+  /** As long as somebody is inside the kernel and waits for a timer, time jumps to the next one. */
+  async #pump(): Promise<void> {
+    if (this.#pumping) return;
+    this.#pumping = true;
+    try {
+      for (;;) {
+        await this.#clock.idle();
+        await this.#clock.idle();
+        if (this.ops.inside === 0) return;
+        const timers = this.#clock.pendingTimers();
+        const next = timers[0];
+        if (!next || !timers.some((timer) => !timer.background)) return;
+        await this.#clock.advance(Math.max(0, next.expires - this.#clock.now()));
+      }
+    } finally {
+      this.#pumping = false;
     }
   }
 

@@ -186,8 +186,11 @@ export class Session {
       }
       if (passed >= STEP_LIMIT_MS || Date.now() - started > HARD_LIMIT_MS) {
         await this.#killStep();
-        const last = await this.#line(3000);
-        if (last === undefined) throw new Error(`a step cannot be killed: ${cmd}`);
+        if ((await this.#line(1500)) === undefined) {
+          // It waits uninterruptibly, as it did there; its end comes with a later step.
+          for (const stepper of childrenOf(this.#stepper?.pid ?? 0)) process.kill(stepper, 'SIGUSR1');
+          if ((await this.#line(5000)) === undefined) throw new Error(`a step cannot be killed: ${cmd}`);
+        }
         return { rc: 137, timeout: true };
       }
     }

@@ -4,7 +4,8 @@
  * A socket that takes one line a connection. `sleep SECONDS fg` lets the time
  * pass and answers when it has; `sleep SECONDS bg` (a process in the background
  * of a step) only waits until others have let it pass; `now` tells the time;
- * `load N` answers when request N of the control file `load` is over;
+ * `load N fg|bg` answers when request N of the control file `load` is over (in
+ * the foreground, nothing else goes on and time passes meanwhile);
  * `interrupt` is a fatal signal for whoever waits inside the kernel.
  */
 import { createServer, type Server, type Socket } from 'node:net';
@@ -16,6 +17,10 @@ const WAKE_MS = 25;
 
 /** How often to look whether a request is over, in real time. */
 const LOOK_MS = 4;
+
+/** How much machine time passes between two looks, and how long a step may take, in ns. */
+const SLICE = 100_000_000;
+const LONGEST = 30_000_000_000;
 
 export interface SleepHost {
   interrupt(): void;
@@ -73,8 +78,11 @@ export class SleepServer {
     if (end > this.#clock.now()) await this.#clock.advance(end - this.#clock.now());
   }
 
-  async #loadOver(id: string, gone: () => boolean): Promise<void> {
-    while (!gone() && (await this.#host.loadPending(id))) await wait(LOOK_MS);
+  async #loadOver(id: string, foreground: boolean, gone: () => boolean): Promise<void> {
+    for (let passed = 0; !gone() && (await this.#host.loadPending(id)); passed++) {
+      if (foreground && passed < LONGEST / SLICE) await this.pass(SLICE);
+      await wait(LOOK_MS);
+    }
   }
 
   #serve(socket: Socket): void {
@@ -92,7 +100,7 @@ export class SleepServer {
         socket.on('close', () => {
           gone = true;
         });
-        void this.#loadOver(`${amount}`, () => gone).then(() => answer('ok'));
+        void this.#loadOver(`${amount}`, where === 'fg', () => gone).then(() => answer('ok'));
       } else if (verb === 'sleep' && where === 'fg') void this.pass(ns).then(() => answer('ok'));
       else if (verb === 'sleep') {
         const sleeper = { until: this.#clock.now() + ns, wake: () => answer('ok') };

@@ -61,6 +61,18 @@ export async function takeSnapshot(ops: Ops, kernel: Kernel, options: SnapshotOp
   return new Walker(ops, kernel, options).run();
 }
 
+/** The recorder took snapshots until two were the same: what a show logs or asks happens twice at least. */
+export async function takeQuietSnapshot(ops: Ops, kernel: Kernel, options: SnapshotOptions): Promise<Snapshot> {
+  let before = await takeSnapshot(ops, kernel, options);
+  for (let round = 1; ; round++) {
+    const now = await takeSnapshot(ops, kernel, options);
+    if (round === MOST_ROUNDS || compareSnapshots(before, now).length === 0) return now;
+    before = now;
+  }
+}
+
+const MOST_ROUNDS = 5;
+
 class Walker {
   readonly #found: Snapshot = new Map();
   readonly #last: [string, FileNode][] = [];

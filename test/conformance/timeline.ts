@@ -18,6 +18,9 @@ const BEFORE_FREEING = 0.5;
 /** From the start of a step to its first line in the log. */
 const UNTIL_LINE = 0.1;
 
+/** A step that takes no longer began shortly before its first line. */
+const SHORT_MS = 1000;
+
 /** The first step when no line tells. */
 const USUAL_START = 6;
 
@@ -47,7 +50,8 @@ export function timeline({ steps, dmesg }: Recording, kernel: RecordedKernel): n
       const found = lines.findIndex((line, n) => n >= from && line.text.startsWith(start));
       if (found < 0) continue;
       from = found + 1;
-      if (!dated.has(at)) dated.set(at, (lines[found]?.time ?? 0) - zero - UNTIL_LINE);
+      // In a long step the line may come at any time.
+      if (!dated.has(at) && (steps[at]?.ms ?? 0) < SHORT_MS) dated.set(at, (lines[found]?.time ?? 0) - zero - UNTIL_LINE);
     }
   const takes = steps.map(({ ms }) => ms / 1000 + BETWEEN[kernel]);
   return spread(takes, dated);

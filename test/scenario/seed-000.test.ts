@@ -4,8 +4,8 @@
  */
 import t from 'tap';
 import type { ApQueue } from '../../lib/ap/queue.js';
-import { B, boot, bootWithMdev, KERNELS, SIM, type Scenario } from '../support/scenario.js';
 import { Requests } from '../support/requests.js';
+import { B, boot, bootWithMdev, KERNELS, type Scenario, SIM } from '../support/scenario.js';
 
 const ONE_QUEUE = 'card 5 add cex8 cca; domain 4 add; cdomain 4 add';
 const CEX4QUEUE = `${B}/drivers/cex4queue`;
@@ -13,21 +13,28 @@ const VFIO_AP = `${B}/drivers/vfio_ap`;
 
 /** A message that nobody waits for, straight to the queue. */
 const offer = (aq: ApQueue): unknown =>
-  aq.queueMessage({ psmid: 1n, bytes: new Uint8Array(8), special: false, requestId: 0, rc: undefined, receive: () => {} });
+  aq.queueMessage({
+    psmid: 1n,
+    bytes: new Uint8Array(8),
+    special: false,
+    requestId: 0,
+    rc: undefined,
+    receive: () => {},
+  });
 
 const steps = (...queues: string[]): string[] =>
   queues.flatMap((q) => [`${q} prepare`, `${q} driver`, `ZAPQ ${q}`, `${q} zapq`, `${q} inactive`]);
 
 /** Removal steps and ZAPQs, without what those answered. */
 const removal = (s: Scenario): string[] =>
-  s
-    .story(/ZAPQ|prepare|driver|zapq|inactive/)
-    .map((line) => line.replace(/ ->.*/, ''));
+  s.story(/ZAPQ|prepare|driver|zapq|inactive/).map((line) => line.replace(/ ->.*/, ''));
 
 t.test('0-1 a removal has three steps in a fixed order, whatever causes it', async (t) => {
   const s = await boot();
   const states: string[] = [];
-  s.removalSteps((aq, step) => states.push(`${step}: state ${aq.devState}, ${s.ap.active.has(aq) ? 'active' : 'not active'}`));
+  s.removalSteps((aq, step) =>
+    states.push(`${step}: state ${aq.devState}, ${s.ap.active.has(aq) ? 'active' : 'not active'}`),
+  );
   await s.put('05.0004', `${CEX4QUEUE}/unbind`);
   t.same(removal(s), steps('05.0004'), 'unbind');
   t.same(states, [
@@ -78,8 +85,9 @@ t.test('0-2 all requests come back with EAGAIN before the driver is removed, pen
     };
   }
   s.removalSteps((_queue, step) => received.push(step));
+  s.onDriverRemove('cex4queue', () => received.push('driver begins'));
   t.equal(await s.put('05.0004', `${CEX4QUEUE}/unbind`), 'ok');
-  t.same(received, [...expected, 'prepare', 'driver', 'zapq', 'inactive']);
+  t.same(received, [...expected, 'prepare', 'driver begins', 'driver', 'zapq', 'inactive']);
   t.same(await results, Array(5).fill('ENODEV'), 'no other queue is there');
   requests.close();
   s.sound(t);
@@ -193,22 +201,25 @@ t.test('0-7 after a removal nothing is queued in the hardware and interrupts are
 });
 
 for (const kernel of KERNELS)
-  t.test(`0-8 the queue may go to another driver, which does not initialise it, and come back (${kernel})`, async (t) => {
-    const s = await boot({ kernel });
-    const count = (): Promise<string> => s.read(s.queue('05.0004', 'request_count'));
-    t.match(await count(), /^\d+\n$/);
-    await s.put('-5', `${B}/apmask`);
-    t.equal(s.driver('05.0004'), 'vfio_ap');
-    t.equal(await count(), '-\n');
-    await s.m.scan();
-    t.equal(await count(), '-\n', 'nor does a scan');
-    await s.resets();
-    await s.put('+5', `${B}/apmask`);
-    t.equal(s.driver('05.0004'), 'cex4queue');
-    t.match(await count(), /^\d+\n$/);
-    t.match(await s.resets(), /^05\.0004 rapq=1 /);
-    s.sound(t);
-  });
+  t.test(
+    `0-8 the queue may go to another driver, which does not initialise it, and come back (${kernel})`,
+    async (t) => {
+      const s = await boot({ kernel });
+      const count = (): Promise<string> => s.read(s.queue('05.0004', 'request_count'));
+      t.match(await count(), /^\d+\n$/);
+      await s.put('-5', `${B}/apmask`);
+      t.equal(s.driver('05.0004'), 'vfio_ap');
+      t.equal(await count(), '-\n');
+      await s.m.scan();
+      t.equal(await count(), '-\n', 'nor does a scan');
+      await s.resets();
+      await s.put('+5', `${B}/apmask`);
+      t.equal(s.driver('05.0004'), 'cex4queue');
+      t.match(await count(), /^\d+\n$/);
+      t.match(await s.resets(), /^05\.0004 rapq=1 /);
+      s.sound(t);
+    },
+  );
 
 t.test('0-9 a request gives the module back that had the queue when it was sent', async (t) => {
   const s = await boot({ hardware: ONE_QUEUE });
@@ -219,8 +230,19 @@ t.test('0-9 a request gives the module back that had the queue when it was sent'
   await s.m.settle();
   t.same([await s.refcnt('zcrypt_cex4'), await s.refcnt('vfio_ap')], ['1\n', '0\n']);
   t.equal(await s.control('modules', 'unload zcrypt_cex4'), 'EAGAIN', 'in use');
+  // The sender wakes up late: when its queue belongs to vfio_ap already.
+  const [message] = s.apQueue('05.0004').pendingq;
+  let wake = (): void => {};
+  if (message) {
+    const { receive } = message;
+    message.receive = (...args) => {
+      wake = () => receive.apply(message, args);
+    };
+  }
   await s.put('-5', `${B}/apmask`);
   t.equal(s.driver('05.0004'), 'vfio_ap');
+  t.same([await s.refcnt('zcrypt_cex4'), await s.refcnt('vfio_ap')], ['1\n', '0\n']);
+  wake();
   t.equal(await result, 'ENODEV');
   t.same([await s.refcnt('zcrypt_cex4'), await s.refcnt('vfio_ap')], ['0\n', '0\n']);
   requests.close();

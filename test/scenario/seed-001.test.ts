@@ -5,7 +5,7 @@
 import t from 'tap';
 import { nestedLocks } from '../support/locks.js';
 import { pqapAqic } from '../support/pqap.js';
-import { B, boot, bootWithMdev, D, KERNELS, P, SIM, U1, U2, U3, type Scenario } from '../support/scenario.js';
+import { B, boot, bootWithMdev, D, KERNELS, P, type Scenario, SIM, U1, U2, U3 } from '../support/scenario.js';
 
 const VFIO_AP = `${B}/drivers/vfio_ap`;
 
@@ -114,7 +114,15 @@ t.test('1-1 no other order occurs in a busy run of many tasks at once', async (t
     ]);
   await s.guest(`exit ${U1}`);
   await s.m.settle();
-  const rank = ['ap_scan_bus_mutex', 'device_lock', 'ap_attr_mutex', 'guests_lock', 'kvm->lock', 'pqap_hook_rwsem', 'mdevs_lock'];
+  const rank = [
+    'ap_scan_bus_mutex',
+    'device_lock',
+    'ap_attr_mutex',
+    'guests_lock',
+    'kvm->lock',
+    'pqap_hook_rwsem',
+    'mdevs_lock',
+  ];
   const learnt = (await s.read(`${SIM}/lockdep`)).trimEnd().split('\n');
   const ours = learnt.map((line) => line.split(' -> ')).filter((pair) => pair.every((name) => rank.includes(name)));
   t.ok(ours.length >= 6, `${ours.length} pairs learnt`);
@@ -140,7 +148,16 @@ t.test('1-2 locks are released in the reverse order', async (t) => {
   ]);
   await s.guest(`close ${U1}`);
   const close = s.locks();
-  t.same(close, ['+guests_lock', '+kvm->lock', '+pqap_hook_rwsem', '+mdevs_lock', '-mdevs_lock', '-pqap_hook_rwsem', '-kvm->lock', '-guests_lock']);
+  t.same(close, [
+    '+guests_lock',
+    '+kvm->lock',
+    '+pqap_hook_rwsem',
+    '+mdevs_lock',
+    '-mdevs_lock',
+    '-pqap_hook_rwsem',
+    '-kvm->lock',
+    '-guests_lock',
+  ]);
   s.sound(t);
 });
 
@@ -189,11 +206,18 @@ t.test('1-5 an mdev that is created while a probe holds the guests lock enters t
   t.ok(s.va.guestsLock.locked, 'the probe waits for a reset');
   const create = s.m.sh.echo(U2, `${P}/create`);
   await s.pass(10);
-  t.same(s.va.mdevs.map((mdev) => mdev.uuid), [U1]);
+  t.same(
+    s.va.mdevs.map((mdev) => mdev.uuid),
+    [U1],
+  );
   await s.pass(30);
   await create;
   t.equal(await bind, 'ok');
-  t.same(s.va.mdevs.map((mdev) => mdev.uuid), [U2, U1], 'newest first');
+  t.same(
+    s.va.mdevs.map((mdev) => mdev.uuid),
+    [U2, U1],
+    'newest first',
+  );
   s.sound(t, { warnings: true });
 });
 

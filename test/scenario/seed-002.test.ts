@@ -3,7 +3,7 @@
  * of the host configuration (spec/seeds-map.md 3, spec/vfio-ap.md 5 to 7).
  */
 import t from 'tap';
-import { B, boot, bootWithMdev, D, KERNELS, U1, type Scenario } from '../support/scenario.js';
+import { B, boot, bootWithMdev, D, KERNELS, type Scenario, U1 } from '../support/scenario.js';
 
 const VFIO_AP = `${B}/drivers/vfio_ap`;
 const CEX4QUEUE = `${B}/drivers/cex4queue`;
@@ -56,23 +56,28 @@ for (const kernel of KERNELS) {
     s.sound(t);
   });
 
-  t.test(`2-2 an adapter going to standby keeps devices, drivers and the guest configuration (${kernel})`, async (t) => {
-    const s = await bootWithMdev({ kernel });
-    await s.guest(`start ${U1}`);
-    const updates = s.updates(U1);
-    s.events();
-    await s.hw('card 5 deconfigure; card 6 deconfigure');
-    t.same(
-      deviceEvents(s),
-      ['05', '06'].flatMap((c) => [`card${c}`, `card${c}/${c}.0004`, `card${c}/${c}.00ab`]).map((d) => `change@${d} CONFIG=0`),
-    );
-    t.same([s.driver('05.0004'), s.driver('06.0004')], ['vfio_ap', 'cex4queue']);
-    t.same([await s.read(s.queue('05.0004', 'config')), await s.read(`${D}/card05/config`)], ['0\n', '0\n']);
-    t.equal(await s.read(s.queue('06.0004', 'online')), '0\n');
-    t.equal(await s.guestMatrix(U1), BOTH);
-    t.equal(s.updates(U1), updates);
-    s.sound(t);
-  });
+  t.test(
+    `2-2 an adapter going to standby keeps devices, drivers and the guest configuration (${kernel})`,
+    async (t) => {
+      const s = await bootWithMdev({ kernel });
+      await s.guest(`start ${U1}`);
+      const updates = s.updates(U1);
+      s.events();
+      await s.hw('card 5 deconfigure; card 6 deconfigure');
+      t.same(
+        deviceEvents(s),
+        ['05', '06']
+          .flatMap((c) => [`card${c}`, `card${c}/${c}.0004`, `card${c}/${c}.00ab`])
+          .map((d) => `change@${d} CONFIG=0`),
+      );
+      t.same([s.driver('05.0004'), s.driver('06.0004')], ['vfio_ap', 'cex4queue']);
+      t.same([await s.read(s.queue('05.0004', 'config')), await s.read(`${D}/card05/config`)], ['0\n', '0\n']);
+      t.equal(await s.read(s.queue('06.0004', 'online')), '0\n');
+      t.equal(await s.guestMatrix(U1), BOTH);
+      t.equal(s.updates(U1), updates);
+      s.sound(t);
+    },
+  );
 }
 
 t.test('2-3 another type: all devices are rebuilt in one scan, with two updates of the guest', async (t) => {
@@ -106,23 +111,27 @@ t.test('2-3 another type: all devices are rebuilt in one scan, with two updates 
 });
 
 for (const kernel of KERNELS)
-  t.test(`2-4 check-stop is only seen in chkstop, without event, and the guest keeps the queue (${kernel})`, async (t) => {
-    const s = await bootWithMdev({ kernel });
-    await s.guest(`start ${U1}`);
-    const updates = s.updates(U1);
-    await s.hw('card 5 checkstop on; card 6 checkstop on');
-    s.events();
-    await s.m.scan();
-    t.same(deviceEvents(s), []);
-    for (const q of ['05.0004', '05.00ab', '06.0004', '06.00ab']) t.equal(await s.read(s.queue(q, 'chkstop')), '1\n', q);
-    t.equal(await s.read(`${D}/card06/chkstop`), '1\n');
-    t.equal(await s.read(s.queue('06.0004', 'online')), kernel === '6.1' ? '1\n' : '0\n');
-    t.equal(await s.read(`${D}/card06/online`), kernel === '6.1' ? '1\n' : '0\n');
-    t.same([s.driver('05.0004'), s.driver('06.0004')], ['vfio_ap', 'cex4queue']);
-    t.equal(await s.guestMatrix(U1), BOTH);
-    t.equal(s.updates(U1), updates);
-    s.sound(t);
-  });
+  t.test(
+    `2-4 check-stop is only seen in chkstop, without event, and the guest keeps the queue (${kernel})`,
+    async (t) => {
+      const s = await bootWithMdev({ kernel });
+      await s.guest(`start ${U1}`);
+      const updates = s.updates(U1);
+      await s.hw('card 5 checkstop on; card 6 checkstop on');
+      s.events();
+      await s.m.scan();
+      t.same(deviceEvents(s), []);
+      for (const q of ['05.0004', '05.00ab', '06.0004', '06.00ab'])
+        t.equal(await s.read(s.queue(q, 'chkstop')), '1\n', q);
+      t.equal(await s.read(`${D}/card06/chkstop`), '1\n');
+      t.equal(await s.read(s.queue('06.0004', 'online')), kernel === '6.1' ? '1\n' : '0\n');
+      t.equal(await s.read(`${D}/card06/online`), kernel === '6.1' ? '1\n' : '0\n');
+      t.same([s.driver('05.0004'), s.driver('06.0004')], ['vfio_ap', 'cex4queue']);
+      t.equal(await s.guestMatrix(U1), BOTH);
+      t.equal(s.updates(U1), updates);
+      s.sound(t);
+    },
+  );
 
 t.test('2-5 root may unbind; who may bind is decided by the masks', async (t) => {
   const s = await boot();
@@ -245,10 +254,17 @@ for (const kernel of KERNELS) {
     t.same(story, [...(keeps ? [] : ['guest .4,ab.']), 'removed 05.0004', 'removed 05.00ab']);
     t.equal(await s.guestMatrix(U1), NEITHER);
     t.equal(await s.matrix(U1), BOTH);
-    t.equal(s.apcb(U1), keeps ? '5.4,ab.' : '.4,ab.', keeps ? 'defect: the VM keeps its last adapter' : 'nor has the VM it');
+    t.equal(
+      s.apcb(U1),
+      keeps ? '5.4,ab.' : '.4,ab.',
+      keeps ? 'defect: the VM keeps its last adapter' : 'nor has the VM it',
+    );
     // The driver does not reset what is not in the host configuration (6.1: always); the bus does.
     const times = kernel === '6.1' ? 2 : 1;
-    t.same(s.instructions(/ZAPQ/), [...Array(times).fill('ZAPQ 05.0004 -> 01'), ...Array(times).fill('ZAPQ 05.00ab -> 01')]);
+    t.same(s.instructions(/ZAPQ/), [
+      ...Array(times).fill('ZAPQ 05.0004 -> 01'),
+      ...Array(times).fill('ZAPQ 05.00ab -> 01'),
+    ]);
     s.sound(t);
   });
 }

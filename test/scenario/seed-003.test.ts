@@ -3,10 +3,10 @@
  * becomes of their interrupts (spec/seeds-map.md 4, spec/vfio-ap.md 8, 11).
  */
 import t from 'tap';
+import type { KernelVersion } from '../../lib/profile/profile.js';
 import { freeAqicResources } from '../../lib/vfio-ap/irq.js';
 import { irqResources, NO_IRQ, pqapAqic } from '../support/pqap.js';
-import { B, bootWithMdev, D, KERNELS, U1, type Scenario } from '../support/scenario.js';
-import type { KernelVersion } from '../../lib/profile/profile.js';
+import { B, bootWithMdev, D, KERNELS, type Scenario, U1 } from '../support/scenario.js';
 
 const VFIO_AP = `${B}/drivers/vfio_ap`;
 const BOTH = '05.0004\n05.00ab\n';
@@ -29,32 +29,35 @@ async function reset(s: Scenario): Promise<string> {
 
 for (const kernel of KERNELS) {
   const is61 = kernel === '6.1';
-  t.test(`3-1 every linked queue is reset by RESET, close and removal, those of the guest by unassign (${kernel})`, async (t) => {
-    const s = await bootWithGuest(kernel);
-    t.equal(await reset(s), 'ok');
-    t.equal(await s.resets(), RESET_BOTH, 'RESET');
-    await s.guest(`close ${U1}`);
-    t.equal(await s.resets(), RESET_BOTH, 'close');
-    await s.guest(`open ${U1}`);
-    t.equal(await s.resets(), '', 'open resets nothing');
-    await s.assign(U1, 'unassign_domain 4');
-    t.equal(await s.resets(), '05.0004 zapq=1\n', 'unassign_domain');
-    await s.assign(U1, 'assign_domain 4');
-    t.equal(await s.resets(), '', 'assign resets nothing');
-    await s.assign(U1, 'unassign_adapter 5');
-    t.equal(await s.resets(), RESET_BOTH, 'unassign_adapter');
-    await s.assign(U1, 'assign_adapter 5');
-    if (!is61) {
-      await s.put(',,', s.mdev(U1, 'ap_config'));
-      t.equal(await s.resets(), RESET_BOTH, 'ap_config');
-      await s.assign(U1, 'assign_adapter 5', 'assign_domain 4', 'assign_domain 0xab');
-    }
-    await s.guest(`exit ${U1}`);
-    t.equal(await s.resets(), RESET_BOTH, 'exit of the VMM');
-    await s.put(1, s.mdev(U1, 'remove'));
-    t.equal(await s.resets(), RESET_BOTH, 'removal of the mdev');
-    s.sound(t);
-  });
+  t.test(
+    `3-1 every linked queue is reset by RESET, close and removal, those of the guest by unassign (${kernel})`,
+    async (t) => {
+      const s = await bootWithGuest(kernel);
+      t.equal(await reset(s), 'ok');
+      t.equal(await s.resets(), RESET_BOTH, 'RESET');
+      await s.guest(`close ${U1}`);
+      t.equal(await s.resets(), RESET_BOTH, 'close');
+      await s.guest(`open ${U1}`);
+      t.equal(await s.resets(), '', 'open resets nothing');
+      await s.assign(U1, 'unassign_domain 4');
+      t.equal(await s.resets(), '05.0004 zapq=1\n', 'unassign_domain');
+      await s.assign(U1, 'assign_domain 4');
+      t.equal(await s.resets(), '', 'assign resets nothing');
+      await s.assign(U1, 'unassign_adapter 5');
+      t.equal(await s.resets(), RESET_BOTH, 'unassign_adapter');
+      await s.assign(U1, 'assign_adapter 5');
+      if (!is61) {
+        await s.put(',,', s.mdev(U1, 'ap_config'));
+        t.equal(await s.resets(), RESET_BOTH, 'ap_config');
+        await s.assign(U1, 'assign_adapter 5', 'assign_domain 4', 'assign_domain 0xab');
+      }
+      await s.guest(`exit ${U1}`);
+      t.equal(await s.resets(), RESET_BOTH, 'exit of the VMM');
+      await s.put(1, s.mdev(U1, 'remove'));
+      t.equal(await s.resets(), RESET_BOTH, 'removal of the mdev');
+      s.sound(t);
+    },
+  );
 
   t.test(`3-1 a filtered queue is reset by RESET and close, not by unassign (${kernel})`, async (t) => {
     const s = await bootWithGuest(kernel);
@@ -99,7 +102,11 @@ t.test('3-4 resources can be freed when the VM is gone', async (t) => {
   const { kvm } = mdev;
   mdev.kvm = undefined;
   freeAqicResources(s.vfioQueue('05.0004'));
-  t.equal(irqResources(s, U1, '05.0004'), 'isc none pinned 0 alert 1', 'the sub class of a VM that is gone is not counted back');
+  t.equal(
+    irqResources(s, U1, '05.0004'),
+    'isc none pinned 0 alert 1',
+    'the sub class of a VM that is gone is not counted back',
+  );
   mdev.kvm = kvm;
 
   await pqapAqic(s, U1, '05.00ab', { address: 0x7000 });
@@ -136,11 +143,14 @@ t.test('3-5 at close the resources go before the VM does', async (t) => {
     if (!mdev.kvm) t.notOk(s.va.mdevsLock.locked, 'the locks are held until the VM is gone');
   }
   await close;
-  t.same([...seen], [
-    'VM: isc 3 pinned 2 alert 2, isc 3 pinned 2 alert 2',
-    'VM: isc 3 pinned 1 alert 1, isc none pinned 1 alert 1',
-    `no VM: ${NO_IRQ}, ${NO_IRQ}`,
-  ]);
+  t.same(
+    [...seen],
+    [
+      'VM: isc 3 pinned 2 alert 2, isc 3 pinned 2 alert 2',
+      'VM: isc 3 pinned 1 alert 1, isc none pinned 1 alert 1',
+      `no VM: ${NO_IRQ}, ${NO_IRQ}`,
+    ],
+  );
   t.equal(gisa?.alertMask, 0);
   s.sound(t);
 });
@@ -201,19 +211,22 @@ t.test('3-7 a failed reset frees nothing; the filter sees it at its next run', a
 });
 
 for (const kernel of ['7.2', '6.12'] as const)
-  t.test(`3-8 a queue that is not in the host configuration any more is not reset, only freed (${kernel})`, async (t) => {
-    const s = await bootWithGuest(kernel);
-    await pqapAqic(s, U1, '05.0004');
-    const pins = s.matrixMdev(U1).vfioDevice?.pins;
-    const gisa = s.vmm(U1).vm?.gisa;
-    s.instructions();
-    await s.hw('card 5 apm off');
-    t.notOk(s.m.sh.exists(`${D}/card05`));
-    t.same(s.instructions(/ZAPQ/), ['ZAPQ 05.0004 -> 01', 'ZAPQ 05.00ab -> 01'], 'by the bus');
-    // 6.12 forgets them.
-    t.same([pins?.size, gisa?.references(3)], kernel === '7.2' ? [0, 0] : [1, 1]);
-    s.sound(t);
-  });
+  t.test(
+    `3-8 a queue that is not in the host configuration any more is not reset, only freed (${kernel})`,
+    async (t) => {
+      const s = await bootWithGuest(kernel);
+      await pqapAqic(s, U1, '05.0004');
+      const pins = s.matrixMdev(U1).vfioDevice?.pins;
+      const gisa = s.vmm(U1).vm?.gisa;
+      s.instructions();
+      await s.hw('card 5 apm off');
+      t.notOk(s.m.sh.exists(`${D}/card05`));
+      t.same(s.instructions(/ZAPQ/), ['ZAPQ 05.0004 -> 01', 'ZAPQ 05.00ab -> 01'], 'by the bus');
+      // 6.12 forgets them.
+      t.same([pins?.size, gisa?.references(3)], kernel === '7.2' ? [0, 0] : [1, 1]);
+      s.sound(t);
+    },
+  );
 
 t.test('3-9 AQIC for a queue that is not linked is refused and changes nothing', async (t) => {
   const s = await bootWithGuest();
@@ -252,26 +265,29 @@ for (const kernel of KERNELS)
     s.sound(t);
   });
 
-t.test('3-11 unbind of an unassigned queue: status goes, the driver resets and waits, then the bus resets', async (t) => {
-  const s = await bootWithMdev();
-  await s.put('-6', `${B}/apmask`);
-  s.instructions();
-  s.standStill();
-  let done = false;
-  const unbind = s.put('06.0004', `${VFIO_AP}/unbind`).then((result) => {
-    done = true;
-    return result;
-  });
-  await s.pass(19);
-  t.notOk(s.m.sh.exists(s.queue('06.0004', 'status')));
-  t.notOk(done);
-  t.same(s.instructions(/06\.0004/), ['ZAPQ 06.0004 -> 00 empty']);
-  await s.pass(1);
-  t.equal(await unbind, 'ok');
-  t.same(s.instructions(/06\.0004/), ['TAPQ 06.0004 -> 00 empty', 'ZAPQ 06.0004 -> 00 empty']);
-  t.equal(s.apQueue('06.0004').driverData, undefined);
-  s.sound(t);
-});
+t.test(
+  '3-11 unbind of an unassigned queue: status goes, the driver resets and waits, then the bus resets',
+  async (t) => {
+    const s = await bootWithMdev();
+    await s.put('-6', `${B}/apmask`);
+    s.instructions();
+    s.standStill();
+    let done = false;
+    const unbind = s.put('06.0004', `${VFIO_AP}/unbind`).then((result) => {
+      done = true;
+      return result;
+    });
+    await s.pass(19);
+    t.notOk(s.m.sh.exists(s.queue('06.0004', 'status')));
+    t.notOk(done);
+    t.same(s.instructions(/06\.0004/), ['ZAPQ 06.0004 -> 00 empty']);
+    await s.pass(1);
+    t.equal(await unbind, 'ok');
+    t.same(s.instructions(/06\.0004/), ['TAPQ 06.0004 -> 00 empty', 'ZAPQ 06.0004 -> 00 empty']);
+    t.equal(s.apQueue('06.0004').driverData, undefined);
+    s.sound(t);
+  },
+);
 
 t.test('3-12 a queue may be missing: only those that are linked count', async (t) => {
   const s = await bootWithGuest();
@@ -322,18 +338,21 @@ t.test('3-13 a reset is waited for as long as it takes', async (t) => {
 });
 
 for (const kernel of KERNELS)
-  t.test(`3-14 an APQN may be assigned without a queue; the filter decides what the guest gets (${kernel})`, async (t) => {
-    const s = await bootWithMdev({ kernel });
-    t.same(await s.assign(U1, 'assign_domain 7'), ['ok'], 'a domain that the host has not');
-    t.equal(await s.matrix(U1), '05.0004\n05.0007\n05.00ab\n');
-    t.equal(await s.guestMatrix(U1), BOTH);
-    await s.put('-9', `${B}/apmask`);
-    t.same(await s.assign(U1, 'assign_adapter 9'), ['ok'], 'an adapter that the host has not');
-    t.equal(await s.guestMatrix(U1), BOTH);
-    t.same(await s.assign(U1, 'assign_adapter 6'), ['EADDRNOTAVAIL'], 'one of the host pool');
-    await s.put('-6', `${B}/apmask`);
-    await s.put('06.0004', `${VFIO_AP}/unbind`);
-    t.same(await s.assign(U1, 'assign_adapter 6'), ['ok'], 'one of whose queues one is unbound');
-    t.equal(await s.guestMatrix(U1), BOTH);
-    s.sound(t);
-  });
+  t.test(
+    `3-14 an APQN may be assigned without a queue; the filter decides what the guest gets (${kernel})`,
+    async (t) => {
+      const s = await bootWithMdev({ kernel });
+      t.same(await s.assign(U1, 'assign_domain 7'), ['ok'], 'a domain that the host has not');
+      t.equal(await s.matrix(U1), '05.0004\n05.0007\n05.00ab\n');
+      t.equal(await s.guestMatrix(U1), BOTH);
+      await s.put('-9', `${B}/apmask`);
+      t.same(await s.assign(U1, 'assign_adapter 9'), ['ok'], 'an adapter that the host has not');
+      t.equal(await s.guestMatrix(U1), BOTH);
+      t.same(await s.assign(U1, 'assign_adapter 6'), ['EADDRNOTAVAIL'], 'one of the host pool');
+      await s.put('-6', `${B}/apmask`);
+      await s.put('06.0004', `${VFIO_AP}/unbind`);
+      t.same(await s.assign(U1, 'assign_adapter 6'), ['ok'], 'one of whose queues one is unbound');
+      t.equal(await s.guestMatrix(U1), BOTH);
+      s.sound(t);
+    },
+  );

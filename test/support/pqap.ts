@@ -14,7 +14,12 @@ export interface AqicOptions {
 }
 
 /** @returns the response code that the guest sees, or what else happened */
-export async function pqapAqic(s: Scenario, uuid: string, queue: string, options: AqicOptions = {}): Promise<number | string> {
+export async function pqapAqic(
+  s: Scenario,
+  uuid: string,
+  queue: string,
+  options: AqicOptions = {},
+): Promise<number | string> {
   const { on = true, isc = 3, address = 0x5000 } = options;
   const { vm } = s.vmm(uuid);
   if (!vm) throw new Error(`guest ${uuid} has no VM`);

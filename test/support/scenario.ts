@@ -213,6 +213,19 @@ export class Scenario {
     return steps;
   }
 
+  /** Tells when the remove function of an AP driver is called, before it does anything. */
+  onDriverRemove(driver: string, called: (queue: string) => void): void {
+    const drv = [...this.ap.drivers()].find(({ name }) => name === driver);
+    if (!drv) throw new Error(`no driver ${driver}`);
+    const { remove } = drv.ops;
+    Object.assign(drv.ops, {
+      remove: (task: Task, dev: ApQueue) => {
+        called(dev.name);
+        return remove?.call(drv.ops, task, dev);
+      },
+    });
+  }
+
   refcnt(module: string): Promise<string> {
     return this.read(`module/${module}/refcnt`);
   }

@@ -25,6 +25,8 @@ const ops = new Ops({
   root: toy.root,
   now: Date.now,
   changes: toy.tree.changes,
+  // As the command does: an ordinary user may write what he mounts.
+  owner: { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 },
   onBug: (error) => console.log(`bug: ${String(error)}`),
 });
 const transport = new FuseNativeTransport(directory, ops, {
@@ -53,3 +55,5 @@ for await (const line of createInterface({ input: process.stdin })) {
   if (line === 'quit') await quit();
   console.log(line === 'stats' ? JSON.stringify(transport.stats()) : 'ok');
 }
+// The test is gone, perhaps killed: so are we.
+await quit();

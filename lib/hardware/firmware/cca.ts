@@ -6,7 +6,7 @@
  */
 import { ascii, concat } from '../bytes.js';
 import { qidCard, qidQueue } from '../instructions.js';
-import { verificationPattern } from '../made-up.js';
+import { type KeyState, registerContent } from '../master-keys.js';
 import {
   type CcaFunction,
   CPRBX_VERSION,
@@ -94,9 +94,27 @@ function clearKeyRsa({ ports }: CardContext, call: CcaFunction): CcaAnswer {
   return { returnCode: 0, reasonCode: 0, blocks: concat(noRules, lengthBlock(result)) };
 }
 
+/** The registers by their names here and in the answer. */
+const REGISTERS = [
+  ['new', 'new'],
+  ['current', 'cur'],
+  ['old', 'old'],
+] as const;
+
+const STATE_CODE: Readonly<Record<KeyState, string>> = {
+  empty: MK_STATE.EMPTY,
+  partial: MK_STATE.PARTIAL,
+  full: MK_STATE.FULL,
+  invalid: MK_STATE.INVALID,
+  valid: MK_STATE.VALID,
+  // Words of EP11 cards.
+  uncommitted: MK_STATE.PARTIAL,
+  committed: MK_STATE.FULL,
+};
+
 /**
  * STATICSA and STATICSB: serial number, states of the master key registers in the
- * rule array, verification patterns in the data. NEW is empty, CUR valid, OLD invalid.
+ * rule array, verification patterns in the data.
  */
 function facilityQuery({ card, qid }: CardContext, keyword: string | undefined): CcaAnswer {
   if (keyword !== 'STATICSA' && keyword !== 'STATICSB') return NOT_DONE_HERE;
@@ -108,10 +126,11 @@ function facilityQuery({ card, qid }: CardContext, keyword: string | undefined):
   for (const kind of ['ASYM', 'AES', 'APKA'] as const) {
     const place = MASTER_KEY_PLACES[kind];
     if (place.query !== query) continue;
-    rules.set(ascii(MK_STATE.EMPTY), place.rules.new * 8);
-    rules.set(ascii(MK_STATE.VALID), place.rules.cur * 8);
-    rules.set(ascii(MK_STATE.INVALID), place.rules.old * 8);
-    data.set(verificationPattern(qidCard(qid), qidQueue(qid), kind), place.data.cur);
+    for (const [register, field] of REGISTERS) {
+      const { state, pattern } = registerContent(card, qidCard(qid), qidQueue(qid), kind, register);
+      rules.set(ascii(STATE_CODE[state]), place.rules[field] * 8);
+      data.set(pattern, place.data[field]);
+    }
   }
   return { returnCode: 0, reasonCode: 0, blocks: concat(lengthBlock(rules), lengthBlock(data)) };
 }

@@ -5,7 +5,8 @@
  * other function is answered with return code 0x000c0001.
  */
 import { qidCard, qidQueue } from '../instructions.js';
-import { EP11_SERIAL_TAIL, verificationPattern } from '../made-up.js';
+import { EP11_SERIAL_TAIL } from '../made-up.js';
+import { registerContent } from '../master-keys.js';
 import {
   cprbVersion,
   decodeEp11Cprb,
@@ -47,16 +48,30 @@ function xcpInfo({ card, qid }: CardContext, query: Uint8Array | undefined): Uin
   const domain = qidQueue(qid);
   switch (query ? octetNumber(query) : 0) {
     case EP11_QUERY.MODULE:
-      return encodeModuleInfo({ ...card.ep11, serial: card.serial.slice(0, 8) + EP11_SERIAL_TAIL });
+      return encodeModuleInfo({ ...card.ep11, serial: serialNumber(card.serial) });
     case EP11_QUERY.DOMAIN:
-      return encodeDomainInfo({
-        domain,
-        currentWkvp: verificationPattern(qidCard(qid), domain, 'WK'),
-        newWkvp: new Uint8Array(32),
-        flags: EP11_DOMAIN_FLAG.LEFT_IMPRINT_MODE | EP11_DOMAIN_FLAG.CURRENT_WK_VALID,
-        opModes: card.ep11.opModes,
-      });
+      return domainInfo(card, qidCard(qid), domain);
     default:
       return undefined;
   }
+}
+
+/** 16 characters; cards that are described with 8 all have the same rest. */
+const serialNumber = (serial: string): string =>
+  serial.length > 8 ? serial.padEnd(16) : serial.slice(0, 8) + EP11_SERIAL_TAIL;
+
+function domainInfo(card: CardContext['card'], apid: number, domain: number): Uint8Array {
+  const current = registerContent(card, apid, domain, 'WK', 'current');
+  const fresh = registerContent(card, apid, domain, 'WK', 'new');
+  let flags: number = EP11_DOMAIN_FLAG.LEFT_IMPRINT_MODE;
+  if (current.state === 'valid') flags |= EP11_DOMAIN_FLAG.CURRENT_WK_VALID;
+  if (fresh.state !== 'empty') flags |= EP11_DOMAIN_FLAG.NEW_WK_PRESENT;
+  if (fresh.state === 'committed') flags |= EP11_DOMAIN_FLAG.NEW_WK_COMMITTED;
+  return encodeDomainInfo({
+    domain,
+    currentWkvp: current.pattern,
+    newWkvp: fresh.pattern,
+    flags,
+    opModes: card.domains?.get(domain)?.opModes ?? card.ep11.opModes,
+  });
 }

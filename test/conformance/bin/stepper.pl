@@ -38,8 +38,15 @@ while (defined(my $length = <STDIN>)) {
     exit 127;
   }
   print "pid $pid\n";
-  while ((my $ended = waitpid(-1, 0)) != $pid) { last if $ended < 0 }
-  my $rc = $? & 127 ? 128 + ($? & 127) : $? >> 8;
+  # SIGUSR1: the step was killed and does not end, as it waits inside the kernel. Go on without it.
+  my $status;
+  eval {
+    local $SIG{USR1} = sub { die };
+    my $ended = 0;
+    $ended = waitpid(-1, 0) until $ended == $pid;
+    $status = $?;
+  };
+  my $rc = !defined $status ? 137 : $status & 127 ? 128 + ($status & 127) : $status >> 8;
   quiesce();
   print "rc $rc\n";
 }
@@ -47,7 +54,7 @@ while (defined(my $length = <STDIN>)) {
 # What a step leaves in the background goes on until all of it waits for something.
 sub quiesce {
   my $calm = 0;
-  for (my $i = 0; $i < 300 && $calm < 4; $i++) {
+  for (my $i = 0; $i < 300 && $calm < 6; $i++) {
     my ($others, $running) = (0, 0);
     while ((my $ended = waitpid(-1, 1)) > 0) { }
     opendir(my $proc, '/proc') or return;

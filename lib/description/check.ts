@@ -1,0 +1,90 @@
+/**
+ * What a description says that cannot be, or that is hardly meant.
+ *
+ * Looks at how fields fit together; that each has the right form is the
+ * schema's matter. Over-provisioned mdevs are allowed, so a queue that is not
+ * there is a warning. What only the kernel can tell is left to start.ts.
+ */
+import { checkAdapters } from './check-adapters.js';
+import { checkCommandLine, checkDevices } from './check-start.js';
+import type { MachineDescription } from './description.js';
+import type { FieldPath, Problem } from './problem.js';
+
+/** Adapters and domains that kernels look at where QCI does not tell how many there are (spec/ap-bus.md 1). */
+const WITHOUT_QCI = { adapter: 63, domain: 15 } as const;
+
+/** Collects problems. */
+export class Problems {
+  readonly list: Problem[] = [];
+
+  error(path: FieldPath, text: string): void {
+    this.list.push({ severity: 'error', path, text });
+  }
+
+  warning(path: FieldPath, text: string): void {
+    this.list.push({ severity: 'warning', path, text });
+  }
+
+  /** One warning a list: what is in it twice. */
+  twice(path: FieldPath, ids: readonly number[]): void {
+    const seen = new Set<number>();
+    const twice = new Set<number>();
+    for (const id of ids) (seen.has(id) ? twice : seen).add(id);
+    if (twice.size > 0) this.warning(path, `${idText([...twice])} ${twice.size > 1 ? 'are' : 'is'} there twice`);
+  }
+
+  /** One error a list: ids above the limit. */
+  above(path: FieldPath, kind: 'adapter' | 'domain', ids: readonly number[], limit: number): void {
+    const over = ids.filter((id) => id > limit);
+    if (over.length === 0) return;
+    const why = limit === 255 ? 'the greatest there can be' : `limits.${kind}`;
+    this.error(path, `${kind} ${idText(over)} ${over.length > 1 ? 'are' : 'is'} above ${limit}, ${why}`);
+  }
+}
+
+/** Ids as files write them: `1, 4-7`. */
+export function idText(ids: readonly number[]): string {
+  const runs: [from: number, to: number][] = [];
+  for (const id of [...new Set(ids)].sort((a, b) => a - b)) {
+    const last = runs.at(-1);
+    if (last && last[1] === id - 1) last[1] = id;
+    else runs.push([id, id]);
+  }
+  return runs.map(([from, to]) => (from === to ? `${from}` : `${from}-${to}`)).join(', ');
+}
+
+/** All errors and warnings, in the order of the fields. */
+export function checkDescription(description: MachineDescription): Problem[] {
+  const problems = new Problems();
+  const { system = 'lpar', secureExecution, facilities = {}, limits = {}, domains = {} } = description;
+  if (secureExecution && system !== 'kvm')
+    problems.error(
+      ['secureExecution'],
+      `only a KVM guest can be a secure-execution guest (system: kvm, not ${system})`,
+    );
+  checkAdapters(problems, description);
+  for (const kind of ['usage', 'control'] as const) {
+    problems.above(['domains', kind], 'domain', domains[kind] ?? [], limits.domain ?? 255);
+    problems.twice(['domains', kind], domains[kind] ?? []);
+  }
+  if ((domains.usage ?? []).length === 0 && (description.adapters ?? []).length > 0)
+    problems.warning(
+      ['domains', 'usage'],
+      'there are no usage domains, so no adapter answers and the system sees no card',
+    );
+  if (facilities.qci === false) checkWithoutQci(problems, description);
+  checkCommandLine(problems, description);
+  checkDevices(problems, description);
+  return problems.list;
+}
+
+function checkWithoutQci(problems: Problems, { adapters = [], domains = {} }: MachineDescription): void {
+  const why = (kind: 'adapter' | 'domain'): string =>
+    `without QCI kernels look at ${kind}s 0-${WITHOUT_QCI[kind]} only: not at`;
+  for (const [i, { id }] of adapters.entries()) {
+    const unseen = [id].flat().filter((apid) => apid > WITHOUT_QCI.adapter);
+    if (unseen.length > 0) problems.warning(['adapters', i, 'id'], `${why('adapter')} ${idText(unseen)}`);
+  }
+  const unseen = (domains.usage ?? []).filter((apqi) => apqi > WITHOUT_QCI.domain);
+  if (unseen.length > 0) problems.warning(['domains', 'usage'], `${why('domain')} ${idText(unseen)}`);
+}

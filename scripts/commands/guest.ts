@@ -1,0 +1,40 @@
+/**
+ * `ap-sysfs guest COMMAND UUID ..`: virtual machines, in the vocabulary of the
+ * control file `guest`.
+ */
+import type { Command } from 'commander';
+import { examples } from '../help.js';
+import { runWords, wordsCommand } from '../words-command.js';
+
+const VOCABULARY = `
+Commands (UUID: of the mdev that is passed through):
+  start UUID [nokvm|noadd|noapie]    a VM that opens the device; odd ones for tests
+  exit UUID                          it ends
+  info|irqinfo|reset|events UUID     what a VMM asks of the device; notifications so far
+  reqirq UUID [off]                  be told when the host wants the device back
+  cfgirq UUID [off]                  be told when the AP configuration changes
+  autoclose UUID [off]               give the device back when asked
+  close|open|open2|closegroup UUID   the device node
+  vcpu UUID | apie UUID [off]        one more virtual CPU; AP interpretation
+  attach UUID UUID2                  a second device
+  badirq|badioctl|raw UUID           wrong calls
+Without words: the running guests.`;
+
+export function addGuest(program: Command): void {
+  const command = wordsCommand(program, 'guest')
+    .summary('run virtual machines: guest start UUID')
+    .description('Runs virtual machines that hold a mediated device, as their monitor would.')
+    .argument('[words...]', 'a command of the vocabulary')
+    .addHelpText('after', VOCABULARY);
+  examples(command, [
+    ['ap-sysfs guest start 11111111-1111-4111-8111-111111111111', 'a guest with that mdev'],
+    ['ap-sysfs guest', 'the guests that run'],
+    ['ap-sysfs guest reset 11111111-1111-4111-8111-111111111111', 'VFIO_DEVICE_RESET'],
+    ['ap-sysfs guest exit 11111111-1111-4111-8111-111111111111', 'end it'],
+  ]).action((words: string[], options: { sys?: string }, self: Command) => {
+    runWords('guest', words, self, {
+      ...options,
+      next: 'ap-sysfs guest --help    lists the commands; ap-sysfs show    mdevs and guests',
+    });
+  });
+}

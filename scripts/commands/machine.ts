@@ -1,0 +1,30 @@
+/**
+ * `ap-sysfs machine [PRESET]`: prints a machine as a commented file to start from.
+ */
+import type { Command } from 'commander';
+import { Argument } from 'commander';
+import { examples } from '../help.js';
+import { machineSchema, PRESETS, type PresetName, printPreset } from '../machine-file/index.js';
+import { oneOf } from '../one-of.js';
+import { print } from '../output/terminal.js';
+
+const NAMES = Object.keys(PRESETS) as PresetName[];
+
+export function addMachine(program: Command): void {
+  const command = program
+    .command('machine')
+    .summary('print a machine file to start from')
+    .description('Prints a machine as a commented file: change it, then mount it with --machine FILE.')
+    .addArgument(new Argument('[preset]', `one of ${NAMES.join(', ')}`).argParser(oneOf(NAMES)).default('default'))
+    .option('--list', 'list the presets instead')
+    .option('--schema', 'print the JSON schema of machine files instead');
+  examples(command, [
+    ['ap-sysfs machine > mine.yaml', 'the default machine, to be changed'],
+    ['ap-sysfs mount sys --machine mine.yaml', 'and mounted'],
+    ['ap-sysfs machine --list', 'what there is'],
+  ]).action((preset: PresetName, options: { list?: true; schema?: true }) => {
+    if (options.list) print(NAMES.map((name) => `${name.padEnd(9)}${PRESETS[name]}\n`).join(''));
+    else if (options.schema) print(`${JSON.stringify(machineSchema, undefined, 2)}\n`);
+    else print(printPreset(preset));
+  });
+}

@@ -1,0 +1,86 @@
+/**
+ * `ap-sysfs umount [DIR]`: ends a machine and takes its tree away; also one
+ * whose daemon has died.
+ */
+import { spawnSync } from 'node:child_process';
+import { realpathSync } from 'node:fs';
+import { basename, dirname, join, resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Command } from 'commander';
+import { detachCommand, isMounted } from '../../fs-tree/transport/mount-point.js';
+import { EXIT } from '../exit-status.js';
+import { Failure } from '../failure.js';
+import { examples } from '../help.js';
+import { chooseMount } from '../mounts/choose.js';
+import { type FoundMount, isAlive, mounts } from '../mounts/registry.js';
+import { print } from '../output/terminal.js';
+
+/** How long a daemon may take to let everybody go. */
+const PATIENCE_MS = 10_000;
+
+export function addUmount(program: Command): void {
+  const command = program
+    .command('umount')
+    .alias('unmount')
+    .summary('end a machine and take its tree away')
+    .description('Ends the machine that is mounted on a directory. Whoever waits in one of its files is let go.')
+    .argument('[directory]', 'where it is mounted (default: $AP_SYSFS, else the only one mounted)');
+  examples(command, [
+    ['ap-sysfs umount sys', 'the machine on ./sys'],
+    ['ap-sysfs umount', 'the only one that is mounted'],
+  ]).action((directory: string | undefined) => umount(directory));
+}
+
+async function umount(directory: string | undefined): Promise<void> {
+  const path = directory === undefined ? chooseMount(undefined) : absolute(directory);
+  const entry = mounts().find(({ mountPoint }) => mountPoint === path);
+  if (!entry && !isMounted(path))
+    throw new Failure(`no machine is mounted on ${path}`, {
+      status: EXIT.noMachine,
+      next: 'ap-sysfs status    lists what is mounted',
+    });
+  if (entry && isAlive(entry)) await endDaemon(entry);
+  else detach(path);
+  // Cleans the list of mounts too.
+  mounts();
+  print(`ap-sysfs: ${path} is unmounted\n`);
+}
+
+/** Without touching what may be mounted there. */
+function absolute(directory: string): string {
+  const path = resolve(directory);
+  try {
+    return isMounted(path) ? path : join(realpathSync(dirname(path)), basename(path));
+  } catch {
+    return path;
+  }
+}
+
+async function endDaemon({ mountPoint, pid, ...entry }: FoundMount): Promise<void> {
+  try {
+    process.kill(pid, 'SIGTERM');
+  } catch (e) {
+    throw new Failure(`process ${pid}, which serves ${mountPoint}, cannot be told to end: ${(e as Error).message}`, {
+      status: EXIT.unmount,
+      next: `be the user who mounted it: sudo ap-sysfs umount ${mountPoint}`,
+    });
+  }
+  for (const end = Date.now() + PATIENCE_MS; Date.now() < end; await sleep(20))
+    if (!isAlive({ mountPoint, pid, ...entry })) break;
+  if (isMounted(mountPoint))
+    throw new Failure(`process ${pid} did not take ${mountPoint} away`, {
+      status: EXIT.unmount,
+      next: `kill -9 ${pid}; ap-sysfs umount ${mountPoint}`,
+    });
+}
+
+/** A mount that nobody serves any more, or nobody whom we know. */
+function detach(path: string): void {
+  const [command, ...args] = detachCommand(path);
+  const { status, error } = spawnSync(command, args, { stdio: ['ignore', 'ignore', 'inherit'], cwd: '/' });
+  if (status === 0 && !isMounted(path)) return;
+  throw new Failure(`${path} cannot be taken away${error ? `: ${error.message}` : ''}`, {
+    status: EXIT.unmount,
+    next: `as root: umount -l ${path}`,
+  });
+}

@@ -1,0 +1,104 @@
+/**
+ * The published schema (schema.json), and the validator made of it.
+ *
+ * Keywords that begin with `ap-` are for values that a plain schema cannot
+ * describe with a message for people; editors do not mind them:
+ * ap-number: a number may be a text (0x1b) too; minimum and maximum count.
+ * ap-words: one of these words, or such a number.
+ * ap-ids: a list of ids and ranges, 0 to 255.
+ * ap-duration, ap-register: see values.ts.
+ */
+import { readFileSync } from 'node:fs';
+import { Ajv, type ErrorObject, type JSONType, type SchemaValidateFunction, type ValidateFunction } from 'ajv';
+import { didYouMean } from '../../lib/description/nearest.js';
+import { BadValue, numberOf, parseDuration, parseIds, parseNumber, parseRegister, shown } from './values.js';
+
+/** As much of a schema as this package's own has. */
+export interface Schema {
+  readonly $ref?: string;
+  readonly title?: string;
+  readonly description?: string;
+  readonly type?: string | readonly string[];
+  readonly enum?: readonly string[];
+  readonly default?: unknown;
+  readonly examples?: readonly unknown[];
+  readonly items?: Schema;
+  readonly properties?: Readonly<Record<string, Schema>>;
+  readonly required?: readonly string[];
+  readonly minimum?: number;
+  readonly maximum?: number;
+  readonly definitions?: Readonly<Record<string, Schema>>;
+  readonly 'ap-number'?: true;
+  readonly 'ap-words'?: readonly string[];
+  readonly 'ap-ids'?: 'list' | 'one-or-several';
+  readonly 'ap-duration'?: true;
+  readonly 'ap-register'?: readonly string[];
+}
+
+/** Where the schema is, for editors. */
+export const SCHEMA_URL = new URL('../../../scripts/machine-file/schema.json', import.meta.url);
+
+let schema: Schema | undefined;
+
+export function machineSchema(): Schema {
+  schema ??= JSON.parse(readFileSync(SCHEMA_URL, 'utf8')) as Schema;
+  return schema;
+}
+
+/** What a `$ref` stands for; fields beside it count more. */
+export function resolve(part: Schema): Schema {
+  const name = /^#\/definitions\/(.+)$/.exec(part.$ref ?? '')?.[1];
+  const target = name === undefined ? undefined : machineSchema().definitions?.[name];
+  if (!target) return part;
+  const { $ref: _, ...own } = part;
+  return { ...resolve(target), ...own };
+}
+
+let validator: ValidateFunction | undefined;
+
+/** Everything that is wrong with the form of a machine file's contents. */
+export function formErrors(value: unknown): readonly ErrorObject[] {
+  validator ??= newValidator();
+  return validator(value) ? [] : (validator.errors ?? []);
+}
+
+/** A keyword's parser: a BadValue, or anything else if the value is fine. */
+interface Keyword {
+  readonly type: JSONType | JSONType[];
+  readonly parse: (value: unknown, schema: Schema) => unknown;
+}
+
+const numberIn = (value: unknown, { minimum = 0, maximum = Number.MAX_SAFE_INTEGER }: Schema): unknown =>
+  parseNumber(value, minimum, maximum);
+
+function word(value: string, schema: Schema): unknown {
+  const words = schema['ap-words'] ?? [];
+  if (words.includes(value)) return value;
+  if (numberOf(value) !== undefined) return numberIn(value, schema);
+  return new BadValue(`${shown(value)} is none of ${words.join(', ')}, and no number${didYouMean(value, words)}`);
+}
+
+const KEYWORDS: Readonly<Record<string, Keyword>> = {
+  'ap-number': { type: 'string', parse: numberIn },
+  'ap-words': { type: 'string', parse: (value, schema) => word(String(value), schema) },
+  'ap-ids': { type: ['string', 'integer', 'array'], parse: parseIds },
+  'ap-duration': { type: 'string', parse: (value) => parseDuration(String(value)) },
+  'ap-register': {
+    type: 'string',
+    parse: (value, schema) => parseRegister(String(value), schema['ap-register'] ?? []),
+  },
+};
+
+function newValidator(): ValidateFunction {
+  const ajv = new Ajv({ allErrors: true, verbose: true, allowUnionTypes: true, strictTypes: false });
+  for (const [keyword, { type, parse }] of Object.entries(KEYWORDS)) {
+    const validate: SchemaValidateFunction = (_: unknown, value: unknown, parent?: unknown) => {
+      const result = parse(value, (parent ?? {}) as Schema);
+      if (!(result instanceof BadValue)) return true;
+      validate.errors = [{ keyword, message: result.text }];
+      return false;
+    };
+    ajv.addKeyword({ keyword, type, validate });
+  }
+  return ajv.compile(machineSchema());
+}

@@ -1,0 +1,98 @@
+/**
+ * The control files of a mounted machine, kernel/debug/ap_sim: the only way in
+ * which commands talk to it.
+ *
+ * System calls that wait are made on purpose in this thread: a signal ends the
+ * command then as it ends `echo` in a shell.
+ */
+import { closeSync, openSync, readFileSync, readSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
+import { EXIT } from '../exit-status.js';
+import { Failure } from '../failure.js';
+
+/** How a command written to a control file ended. */
+export interface Reply {
+  readonly stdout: string;
+  readonly stderr: string;
+  readonly rc: number;
+}
+
+/** Below the mount point. */
+const CONTROL = 'kernel/debug/ap_sim';
+
+export class Control {
+  constructor(readonly mountPoint: string) {}
+
+  /** The whole text of a file. @throws Failure */
+  read(name: string): string {
+    try {
+      return readFileSync(this.#path(name), 'utf8');
+    } catch (e) {
+      throw this.#explained(e);
+    }
+  }
+
+  /** As read, but undefined if this user may not. */
+  readIfAllowed(name: string): string | undefined {
+    try {
+      return readFileSync(this.#path(name), 'utf8');
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** Runs a command line; its refusal is in the reply. @throws Failure the file cannot be used */
+  run(name: string, line: string): Reply {
+    let fd: number | undefined;
+    try {
+      fd = openSync(this.#path(name), 'r+');
+      writeSync(fd, `json ${line}\n`);
+      return JSON.parse(readToEnd(fd)) as Reply;
+    } catch (e) {
+      throw this.#explained(e);
+    } finally {
+      if (fd !== undefined) closeSync(fd);
+    }
+  }
+
+  /** What `about` tells, by key. */
+  about(): ReadonlyMap<string, string> {
+    return new Map(
+      (this.readIfAllowed('about') ?? '')
+        .split('\n')
+        .filter((line) => line !== '')
+        .map((line) => [line.split(' ', 1)[0] ?? '', line.slice(line.indexOf(' ') + 1)]),
+    );
+  }
+
+  #path(name: string): string {
+    return join(this.mountPoint, CONTROL, name);
+  }
+
+  #explained(error: unknown): unknown {
+    const { code } = error as NodeJS.ErrnoException;
+    const status = EXIT.noMachine;
+    if (code === 'EACCES' || code === 'EPERM')
+      return new Failure(`the control files of ${this.mountPoint} belong to another user`, {
+        next: `be that user (sudo), or mount with --owner ${process.getuid?.()}:${process.getgid?.()}`,
+      });
+    if (code === 'ENOENT')
+      return new Failure(`${this.mountPoint} has no ${CONTROL}: it is no machine of ap-sysfs, or an older one`, {
+        status,
+        next: 'ap-sysfs status    lists what is mounted',
+      });
+    if (code === 'ENOTCONN' || code === 'ECONNABORTED')
+      return new Failure(`the daemon of ${this.mountPoint} has died`, {
+        status,
+        next: `ap-sysfs umount ${this.mountPoint}    takes the dead mount away`,
+      });
+    return error;
+  }
+}
+
+function readToEnd(fd: number): string {
+  const parts: Buffer[] = [];
+  const buffer = Buffer.alloc(65_536);
+  for (let count; (count = readSync(fd, buffer)) > 0; ) parts.push(Buffer.from(buffer.subarray(0, count)));
+  return Buffer.concat(parts).toString('utf8');
+}

@@ -1,0 +1,111 @@
+/**
+ * The whole machine at a glance.
+ */
+import { duration, paragraph, table, title } from '../output/table.js';
+import { colour } from '../output/terminal.js';
+import { hex2, idRanges, idsInMask } from './ids.js';
+import { drawMatrix } from './matrix.js';
+import { cellsOf, type MdevSummary, summarise } from './queues.js';
+import type { CardView, GuestView, MachineView } from './read.js';
+
+export function drawMachine(view: MachineView): string {
+  const mdevs = summarise(view);
+  return [
+    headLines(view),
+    title('Queues'),
+    view.hasBus ? drawMatrix(view, cellsOf(view, mdevs)) : '  this machine has no AP instructions: no AP bus\n',
+    ...(view.cards.length > 0 ? [title('Cards'), drawCards(view.cards)] : []),
+    title('Mediated devices'),
+    drawMdevs(mdevs),
+    title('Guests'),
+    drawGuests(view, mdevs),
+  ].join('');
+}
+
+function headLines({ about, mountPoint, bindings, defaultDomain, controlDomains }: MachineView): string {
+  const age = about.started ? duration(Date.now() - Date.parse(about.started)) : undefined;
+  const first = [
+    colour.bold(about.machine ?? 'a machine'),
+    ...(about.kernel ? [`kernel ${about.kernel}`] : []),
+    `on ${mountPoint}`,
+    ...(age ? [`up ${age}`] : []),
+  ];
+  const second = [
+    ...(bindings ? [`bindings ${bindings}`] : []),
+    ...(defaultDomain !== undefined && defaultDomain !== '-1' ? [`default domain ${hex2(Number(defaultDomain))}`] : []),
+    ...(about.clock ? [`clock ${about.clock}`] : []),
+  ];
+  const control = ['control domains', ...idRanges(controlDomains ?? []).split(' ')];
+  const line = (facts: string[]): string =>
+    facts.length > 0 ? paragraph(facts.map((fact, i) => (i < facts.length - 1 ? `${fact} ·` : fact)), 2) : '';
+  return line(first) + line(second) + (controlDomains ? paragraph(control, 16) : '');
+}
+
+function drawCards(cards: readonly CardView[]): string {
+  return table(
+    [
+      { head: 'card' },
+      { head: 'type' },
+      { head: 'config' },
+      { head: 'online' },
+      { head: 'driver' },
+      { head: 'depth', align: 'right' },
+      { head: 'requests', align: 'right' },
+      { head: 'serial' },
+    ],
+    cards.map((card) => [
+      hex2(card.id),
+      card.type,
+      card.checkstopped ? colour.red('chkstop') : card.configured ? colour.green('yes') : colour.yellow('no'),
+      card.online === undefined ? '-' : card.online ? colour.green('yes') : colour.yellow('no'),
+      card.driver ?? '-',
+      String(card.depth),
+      String(card.requests),
+      card.serial ?? '',
+    ]),
+  );
+}
+
+function drawMdevs(mdevs: readonly MdevSummary[]): string {
+  if (mdevs.length === 0) return '  none\n';
+  return table(
+    [{ head: '' }, { head: 'uuid' }, { head: 'adapters' }, { head: 'domains' }, { head: 'control domains' }],
+    mdevs.map(({ letter, mdev, guest }) => [
+      guest ? colour.bold(colour.cyan(letter)) : colour.cyan(letter),
+      mdev.uuid,
+      idRanges(mdev.assigned.adapters),
+      idRanges(mdev.assigned.domains),
+      idRanges(mdev.controlDomains),
+    ]),
+  );
+}
+
+function drawGuests(view: MachineView, mdevs: readonly MdevSummary[]): string {
+  if (view.guests === undefined) return '  not to be seen: the control files belong to another user\n';
+  const guests = view.guests.map((guest) => {
+    const summary = mdevs.find(({ mdev }) => mdev.uuid === guest.uuid);
+    const state = guest.open ? colour.green('running') : colour.yellow('device closed');
+    const head = `  ${colour.bold(colour.cyan(summary?.letter ?? '-'))}  ${guest.uuid}  ${state}, ${guest.vcpus} vcpus\n`;
+    return head + (guest.apcb ? apcbLines(guest.apcb) : '') + (summary && guest.open ? keptLines(summary) : '');
+  });
+  const kept = mdevs
+    .filter(({ guest, filtered, filteredDomains }) => !guest && filtered.length + filteredDomains.length > 0)
+    .map((summary) => `  ${colour.cyan(summary.letter)}  no guest now\n${keptLines(summary)}`);
+  return [...guests, ...kept].join('') || '  none\n';
+}
+
+function apcbLines({ apm, aqm, adm }: NonNullable<GuestView['apcb']>): string {
+  const row = (head: string, mask: string): string => paragraph([head, ...idRanges(idsInMask(mask)).split(' ')], 20);
+  return (
+    row(`     ${colour.dim('APCB')}  ${colour.dim('adapters')}`, apm) +
+    row(`           ${colour.dim('domains')} `, aqm) +
+    row(`           ${colour.dim('control')} `, adm)
+  );
+}
+
+/** What is assigned and yet not the guest's, and why. */
+function keptLines({ filtered, filteredDomains }: MdevSummary): string {
+  const lines = filtered.map(({ adapter, reason }) => `adapter ${hex2(adapter)}: ${reason}`);
+  if (filteredDomains.length > 0) lines.push(`domains ${idRanges(filteredDomains)}: the host has no such domains`);
+  return lines.map((line) => colour.magenta(paragraph(['     kept from it:', ...line.split(' ')], 7))).join('');
+}
