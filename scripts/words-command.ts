@@ -21,7 +21,8 @@ export interface WordsOptions {
 }
 
 /** Complaints about the words themselves; the machine has not been asked. */
-const WORDING = /is not one of|unknown |is missing|is not a number|is not in |too much: |is not 1 to|start\|raw\|cmd UUID/;
+const WORDING =
+  /is not one of|unknown |is missing|is not a number|is not in |too much: |is not 1 to|start\|raw\|cmd UUID/;
 
 /** Runs words, or shows what the file tells if there are none. @throws Failure what the machine refused */
 export function runWords(file: string, words: readonly string[], command: Command, options: WordsOptions): void {
@@ -45,15 +46,19 @@ export function runWords(file: string, words: readonly string[], command: Comman
   print(stdout);
   if (rc === 0) return;
   const complaint = stderr.trim();
-  throw new Failure(complaint.startsWith(`${file}: `) ? complaint + meant(complaint) : `${file}: ${complaint}${meant(complaint)}`, {
-    status: WORDING.test(complaint) ? EXIT.usage : EXIT.failed,
-    next: options.next,
-  });
+  throw new Failure(
+    complaint.startsWith(`${file}: `) ? complaint + meant(complaint) : `${file}: ${complaint}${meant(complaint)}`,
+    {
+      status: WORDING.test(complaint) ? EXIT.usage : EXIT.failed,
+      next: options.next,
+    },
+  );
 }
 
 /** The nearest of the words that the complaint itself lists. */
 function meant(complaint: string): string {
-  const choices = /"([^"]*)" is not one of (.*)$/.exec(complaint) ?? /unknown \w+ "?([^" ]*)"? \(known: (.*)\)$/.exec(complaint);
+  const choices =
+    /"([^"]*)" is not one of (.*)$/.exec(complaint) ?? /unknown \w+ "?([^" ]*)"? \(known: (.*)\)$/.exec(complaint);
   const [, written, known] = choices ?? [];
   return written && known ? didYouMean(written, known.split(/[ ,]+/)) : '';
 }

@@ -97,7 +97,8 @@ export class Load {
     if (!program) throw new KernelError('EINVAL', `load: "${line}": there is no program ${number ?? ''}`);
     if (verb === 'request') program.request(words[0], Number(words[1]));
     if (verb === 'signal') program.signal();
-    if (verb === 'request' || verb === 'result' || verb === 'signal') return printed(`${await this.#result(program)}\n`);
+    if (verb === 'request' || verb === 'result' || verb === 'signal')
+      return printed(`${await this.#result(program)}\n`);
     if (verb === 'stat') return printed(statisticText(program.file, words[0] ?? ''));
     if (verb === 'call') return printed(`${refusal(words[0] ?? '')}\n`);
     if (verb === 'errors') return printed(await wrongCalls(program.file, program.task));
@@ -108,7 +109,10 @@ export class Load {
       this.#programs.delete(program.id);
       return printed('');
     }
-    throw new KernelError('EINVAL', `load: "${line}": expected open, request, result, signal, stat, call, errors or close`);
+    throw new KernelError(
+      'EINVAL',
+      `load: "${line}": expected open, request, result, signal, stat, call, errors or close`,
+    );
   };
 
   async #open(major: number, minor: number, comm = 'cryptoload'): Promise<number> {

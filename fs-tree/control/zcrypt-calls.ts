@@ -111,7 +111,9 @@ export async function wrongCalls(file: ZcryptFile, task: Task): Promise<string> 
   const lines: string[] = [];
   for (const wrong of WRONG_MODEXPO) {
     const mex = wrongModexpo(wrong);
-    lines.push(`${wrong.name}: ${await errnoOf(() => file.modexpo(task, mex))}, outputdatalength ${mex.outputdatalength}`);
+    lines.push(
+      `${wrong.name}: ${await errnoOf(() => file.modexpo(task, mex))}, outputdatalength ${mex.outputdatalength}`,
+    );
   }
   // The structure itself lies at a bad address: the permission is looked at first.
   const badAddress = (number: number): Promise<string> =>

@@ -4,10 +4,10 @@
 import { PATTERN_LENGTH } from '../hardware/made-up.js';
 import type { MasterKeyRegister } from '../hardware/master-keys.js';
 import { idsOf } from './build.js';
-import { idText, type Problems } from './check.js';
 import type { AdapterDomainEntry, AdapterEntry, MachineDescription, MasterKeysDescription } from './description.js';
 import { typeNumber } from './names.js';
 import type { FieldPath } from './problem.js';
+import { idText, type Problems } from './problems.js';
 
 const KEYS_OF_MODE = { cca: ['aes', 'apka', 'asym'], ep11: ['wk'], accel: [] } as const;
 const KIND = { aes: 'AES', apka: 'APKA', asym: 'ASYM', wk: 'WK' } as const;

@@ -7,10 +7,10 @@ import { DEFAULT_MODULES } from '../kernel.js';
 import { DEFAULT_KERNEL, PROFILES } from '../profile/tables.js';
 import { Mask, parseMaskText } from '../text/bitmap.js';
 import { idsOf } from './build.js';
-import { idText, type Problems } from './check.js';
 import type { MachineDescription, MdevDescription } from './description.js';
 import { didYouMean, nearest } from './nearest.js';
 import type { FieldPath } from './problem.js';
+import { idText, type Problems } from './problems.js';
 
 const MASKS = ['apmask', 'aqmask'] as const;
 const NUMBERS = ['domain', 'poll_thread', 'useirq'] as const;

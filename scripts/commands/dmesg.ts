@@ -39,13 +39,17 @@ export function addDmesg(program: Command): void {
       control.run('kmsg', 'clear');
       return;
     }
-    await follow(() => logLines(control.read('kmsg')), options.follow === true, (line) => show(line, options));
+    await follow(
+      () => logLines(control.read('kmsg')),
+      options.follow === true,
+      (line) => show(line, options),
+    );
   });
 }
 
 function parseLevels(text: string): number[] {
   return text.split(',').map((word) => {
-    const level = LEVELS.findIndex((name) => name === word);
+    const level = (LEVELS as readonly string[]).indexOf(word);
     if (level < 0) throw new InvalidArgumentError(`Levels are ${LEVELS.join(', ')}${didYouMean(word, LEVELS)}.`);
     return level;
   });

@@ -12,12 +12,13 @@ export function addLsmod(program: Command): void {
     .summary('list the modules of the simulated kernel')
     .description('Lists the modules that are loaded into the simulated kernel, with their users.')
     .option('--json', 'for programs');
-  examples(command, [['ap-sysfs lsmod', ''], ["ap-sysfs lsmod --json | jq -r '.[].name'", 'their names']]).action(
-    (options: { sys?: string; json?: true }, self: Command) => {
-      const text = new Control(chooseMount(self.optsWithGlobals().sys ?? options.sys)).read('modules');
-      print(options.json ? `${JSON.stringify(parse(text), undefined, 2)}\n` : text);
-    },
-  );
+  examples(command, [
+    ['ap-sysfs lsmod', ''],
+    ["ap-sysfs lsmod --json | jq -r '.[].name'", 'their names'],
+  ]).action((options: { sys?: string; json?: true }, self: Command) => {
+    const text = new Control(chooseMount(self.optsWithGlobals().sys ?? options.sys)).read('modules');
+    print(options.json ? `${JSON.stringify(parse(text), undefined, 2)}\n` : text);
+  });
 }
 
 function parse(text: string): object[] {

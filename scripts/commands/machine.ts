@@ -4,7 +4,7 @@
 import type { Command } from 'commander';
 import { Argument } from 'commander';
 import { examples } from '../help.js';
-import { machineSchema, PRESETS, type PresetName, printPreset } from '../machine-file/index.js';
+import { PRESETS, type PresetName, printPreset } from '../machine-file/presets.js';
 import { oneOf } from '../one-of.js';
 import { print } from '../output/terminal.js';
 
@@ -22,9 +22,15 @@ export function addMachine(program: Command): void {
     ['ap-sysfs machine > mine.yaml', 'the default machine, to be changed'],
     ['ap-sysfs mount sys --machine mine.yaml', 'and mounted'],
     ['ap-sysfs machine --list', 'what there is'],
-  ]).action((preset: PresetName, options: { list?: true; schema?: true }) => {
+  ]).action(async (preset: PresetName, options: { list?: true; schema?: true }) => {
     if (options.list) print(NAMES.map((name) => `${name.padEnd(9)}${PRESETS[name]}\n`).join(''));
-    else if (options.schema) print(`${JSON.stringify(machineSchema, undefined, 2)}\n`);
+    else if (options.schema) print(await schema());
     else print(printPreset(preset));
   });
+}
+
+/** The validator is large: only who asks for its schema loads it. */
+async function schema(): Promise<string> {
+  const { machineSchema } = await import('../machine-file/index.js');
+  return `${JSON.stringify(machineSchema(), undefined, 2)}\n`;
 }

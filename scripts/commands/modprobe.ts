@@ -2,7 +2,7 @@
  * `ap-sysfs modprobe`: loads a module into the simulated kernel, or takes it
  * out. Words and exit statuses are those of kmod's modprobe.
  */
-import { Command } from 'commander';
+import type { Command } from 'commander';
 import { didYouMean } from '../../lib/description/nearest.js';
 import { Failure } from '../failure.js';
 import { examples } from '../help.js';
@@ -52,7 +52,8 @@ function insert(control: Control, written: string, parameters: readonly string[]
 }
 
 function remove(control: Control, name: string): void {
-  const failed = (text: string, next: string): Failure => new Failure(`modprobe: FATAL: ${text}`, { verbatim: true, next });
+  const failed = (text: string, next: string): Failure =>
+    new Failure(`modprobe: FATAL: ${text}`, { verbatim: true, next });
   if (isBuiltIn(control, name)) throw failed(`Module ${name} is builtin.`, 'it cannot be taken out');
   if (!isLoaded(control, name)) {
     const known = (control.about().get('modules') ?? '').split(' ');
@@ -63,6 +64,9 @@ function remove(control: Control, name: string): void {
   if (rc === 0) return;
   const by = users(control, name);
   if (/in use/.test(stderr))
-    throw failed(`Module ${name} is in use.`, by ? `first: ap-sysfs modprobe -r ${by}` : 'something has it open: ap-sysfs show');
+    throw failed(
+      `Module ${name} is in use.`,
+      by ? `first: ap-sysfs modprobe -r ${by}` : 'something has it open: ap-sysfs show',
+    );
   throw failed(`could not remove '${name}': ${reason(stderr)}`, 'ap-sysfs dmesg    may tell why');
 }

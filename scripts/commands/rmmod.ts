@@ -24,7 +24,8 @@ export function addRmmod(program: Command): void {
 }
 
 function remove(control: Control, name: string): void {
-  const failed = (text: string, next: string): Failure => new Failure(`rmmod: ERROR: ${text}`, { verbatim: true, next });
+  const failed = (text: string, next: string): Failure =>
+    new Failure(`rmmod: ERROR: ${text}`, { verbatim: true, next });
   if (isBuiltIn(control, name)) throw failed(`Module ${name} is builtin.`, 'it cannot be taken out');
   if (!isLoaded(control, name))
     throw failed(`Module ${name} is not currently loaded`, 'ap-sysfs lsmod    lists what is loaded');

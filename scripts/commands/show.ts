@@ -23,6 +23,9 @@ export function addShow(program: Command): void {
     const control = new Control(chooseMount(self.optsWithGlobals().sys ?? options.sys));
     const view = readMachine(control);
     if (!options.json) print(drawMachine(view));
-    else print(`${JSON.stringify({ ...view, mdevs: summarise(view).map(({ mdev, filtered }) => ({ ...mdev, filtered })) }, undefined, 2)}\n`);
+    else
+      print(
+        `${JSON.stringify({ ...view, mdevs: summarise(view).map(({ mdev, filtered }) => ({ ...mdev, filtered })) }, undefined, 2)}\n`,
+      );
   });
 }

@@ -42,7 +42,11 @@ export function addTrace(program: Command): void {
       control.run('trace', 'clear');
       return;
     }
-    await follow(() => traceLines(control.read('trace')), options.follow === true, (line) => show(line, options));
+    await follow(
+      () => traceLines(control.read('trace')),
+      options.follow === true,
+      (line) => show(line, options),
+    );
   });
 }
 

@@ -78,7 +78,7 @@ echo '== a guest'
 put "start $U1" "$SIM/guest"
 see "$D/card05/05.0004/status"
 see "$D/card05/05.00ab/status"
-(echo 1 > "$M1/remove"; echo 'the write to remove has returned') &
+echo 1 > "$M1/remove" &
 while [ -e "$M1/remove" ]; do sleep 0.1; done
 sleep 0.2
 echo "  while it blocks, the mdev holds: $(ls -x "$M1")"
@@ -86,6 +86,7 @@ see "$D/card05/05.0004/status"
 see "$SIM/guests/$U1/apcb"
 put "exit $U1" "$SIM/guest"
 wait
+echo '  the write to remove has returned'
 see "$D/card05/05.0004/status"
 see "$D/card05/05.00ab/status"
 [ -e "$M1" ] || echo "  $U1 is gone"

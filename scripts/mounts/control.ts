@@ -93,6 +93,6 @@ export class Control {
 function readToEnd(fd: number): string {
   const parts: Buffer[] = [];
   const buffer = Buffer.alloc(65_536);
-  for (let count; (count = readSync(fd, buffer)) > 0; ) parts.push(Buffer.from(buffer.subarray(0, count)));
+  for (let count: number; (count = readSync(fd, buffer)) > 0; ) parts.push(Buffer.from(buffer.subarray(0, count)));
   return Buffer.concat(parts).toString('utf8');
 }

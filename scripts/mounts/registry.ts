@@ -71,7 +71,11 @@ function writableFolder(): string {
 /** Name of the files about a mount: readable, and one for each directory. */
 function fileName(mountPoint: string): string {
   const hash = createHash('sha256').update(mountPoint).digest('hex').slice(0, 10);
-  return `${basename(mountPoint).replace(/[^\w.-]/g, '_').slice(0, 60) || 'root'}-${hash}`;
+  return `${
+    basename(mountPoint)
+      .replace(/[^\w.-]/g, '_')
+      .slice(0, 60) || 'root'
+  }-${hash}`;
 }
 
 /** Where the daemon that is to be mounted there writes its words; its folder is made. */

@@ -26,15 +26,16 @@ export function table(columns: readonly Column[], rows: readonly (readonly strin
   const last = widths.length - 1;
   widths[last] = Math.max(8, Math.min(widths[last] ?? 0, terminalWidth() - used));
   const drawn = new Table({
-    head: columns.map(({ head }) => colour.dim(head)),
     colWidths: widths.map((width, i) => (i < last ? width + 2 : width)),
     colAligns: columns.map(({ align = 'left' }) => align),
     chars: { ...NO_LINES, middle: '' },
     style: { head: [], border: [], 'padding-left': 0, 'padding-right': 0 },
     wordWrap: true,
   });
-  // Padding belongs to the column on its left, so that right-aligned numbers keep their distance.
-  drawn.push(...rows.map((row) => row.map((cell, i) => (i < last && columns[i]?.align === 'right' ? `${cell}  ` : cell))));
+  // The distance between columns belongs to the one on the left, also where that is right-aligned.
+  const spaced = (cell: string, i: number): string => (i < last && columns[i]?.align === 'right' ? `${cell}  ` : cell);
+  const heads = columns.map(({ head }) => colour.dim(head));
+  drawn.push(...[heads, ...rows].map((row) => row.map(spaced)));
   return drawn
     .toString()
     .split('\n')

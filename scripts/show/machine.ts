@@ -37,7 +37,12 @@ function headLines({ about, mountPoint, bindings, defaultDomain, controlDomains 
   ];
   const control = ['control domains', ...idRanges(controlDomains ?? []).split(' ')];
   const line = (facts: string[]): string =>
-    facts.length > 0 ? paragraph(facts.map((fact, i) => (i < facts.length - 1 ? `${fact} ·` : fact)), 2) : '';
+    facts.length > 0
+      ? paragraph(
+          facts.map((fact, i) => (i < facts.length - 1 ? `${fact} ·` : fact)),
+          2,
+        )
+      : '';
   return line(first) + line(second) + (controlDomains ? paragraph(control, 16) : '');
 }
 

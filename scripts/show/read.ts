@@ -197,9 +197,7 @@ function readMdevs(sys: Sysfs): MdevView[] {
 /** From the masks of `ap_config` where the kernel has it: `matrix` ends at a page. */
 function assignedIn(sys: Sysfs, path: string): MatrixView {
   const [apm, aqm] = (sys.read(`${path}/ap_config`) ?? '').split(',');
-  return apm && aqm
-    ? { adapters: idsInMask(apm), domains: idsInMask(aqm) }
-    : matrixIn(sys.read(`${path}/matrix`));
+  return apm && aqm ? { adapters: idsInMask(apm), domains: idsInMask(aqm) } : matrixIn(sys.read(`${path}/matrix`));
 }
 
 /** Lines `00.0004`, or `00.` and `.0004` where the other half is empty. */

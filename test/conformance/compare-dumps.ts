@@ -114,7 +114,12 @@ const BUILD = /^\/sys\/module\/\w+\/(?:coresize|initsize|taint|srcversion|versio
 /** Which sections and notes a module has, and where they lie, is the build's too. */
 const SECTIONS = /^\/sys\/module\/\w+\/(?:sections|notes)\//;
 
-function compare(kernel: string, state: string, expected: Map<string, PathState>, got: Map<string, PathState>): DumpReport {
+function compare(
+  kernel: string,
+  state: string,
+  expected: Map<string, PathState>,
+  got: Map<string, PathState>,
+): DumpReport {
   const differences: { path: string; what: string }[] = [];
   const plain = (path: string, one: PathState): PathState => {
     if (!BUILD.test(path) || one.type !== 'file') return one;
@@ -153,7 +158,17 @@ async function run(kernel: RecordedKernel, { boot, states }: Machine): Promise<D
   const reports: DumpReport[] = [];
   const session = await Session.inMemory(
     { work: '', packageRoot: root, throughMount: false },
-    { kernel, hw: HW, commandLine: '', se: false, novfio: false, nozcrypt: false, bootUevents: false, start: 1, ...boot },
+    {
+      kernel,
+      hw: HW,
+      commandLine: '',
+      se: false,
+      novfio: false,
+      nozcrypt: false,
+      bootUevents: false,
+      start: 1,
+      ...boot,
+    },
   );
   try {
     for (const { name, actions } of states) {
@@ -173,7 +188,10 @@ async function run(kernel: RecordedKernel, { boot, states }: Machine): Promise<D
       const got = new Map(await session.dump());
       const report = compare(kernel, name, expected, got);
       const { bugs } = await session.settle();
-      reports.push({ ...report, differences: [...trouble, ...bugs.map((what) => ({ path: 'bug', what })), ...report.differences] });
+      reports.push({
+        ...report,
+        differences: [...trouble, ...bugs.map((what) => ({ path: 'bug', what })), ...report.differences],
+      });
     }
   } finally {
     await session.end();
@@ -190,13 +208,20 @@ for (const kernel of kernels)
     } catch (e) {
       const what = e instanceof Error ? (e.stack ?? e.message) : String(e);
       for (const { name } of machine.states)
-        reports.push({ kernel, state: name, paths: loadDump(kernel, name)?.size ?? 0, leftOut: 0, differences: [{ path: 'boot', what }] });
+        reports.push({
+          kernel,
+          state: name,
+          paths: loadDump(kernel, name)?.size ?? 0,
+          leftOut: 0,
+          differences: [{ path: 'boot', what }],
+        });
     }
 if (options.json) console.log(JSON.stringify(reports, null, 1));
 else
   for (const { kernel, state, paths, leftOut, differences } of reports) {
     const verdict = differences.length === 0 ? 'equal' : `${differences.length} differences`;
     console.log(`${kernel} ${state}: ${verdict} (${paths} paths, ${leftOut} module sections and notes not compared)`);
-    for (const { path, what } of differences.slice(0, options.verbose ? undefined : 8)) console.log(`  ${path}: ${what.slice(0, 300)}`);
+    for (const { path, what } of differences.slice(0, options.verbose ? undefined : 8))
+      console.log(`  ${path}: ${what.slice(0, 300)}`);
   }
 process.exitCode = reports.every((one) => one.differences.length === 0) ? 0 : 1;

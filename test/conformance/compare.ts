@@ -46,8 +46,18 @@ function plainly({ expected, got }: Pair): Difference[] {
     out.push({ field: 'timeout', expected: `${expected.timeout}`, got: `${got.timeout}` });
   text('stdout');
   text('stderr');
-  sequence('uevents', expected.uevents.map((m) => m.join(' ')), got.uevents.map((m) => m.join(' ')), out);
-  sequence('kmsg', expected.kmsg.map((k) => `<${k.level}>${k.text}`), got.kmsg.map((k) => `<${k.level}>${k.text}`), out);
+  sequence(
+    'uevents',
+    expected.uevents.map((m) => m.join(' ')),
+    got.uevents.map((m) => m.join(' ')),
+    out,
+  );
+  sequence(
+    'kmsg',
+    expected.kmsg.map((k) => `<${k.level}>${k.text}`),
+    got.kmsg.map((k) => `<${k.level}>${k.text}`),
+    out,
+  );
   out.push(...treeDifferences(expected.changes, got.changes));
   return out;
 }
@@ -88,6 +98,8 @@ export function describe(change: Change | undefined): string {
   const { before, after } = change;
   if (!before) return `added ${JSON.stringify(after)}`;
   if (!after) return 'removed';
-  const fields = (Object.keys({ ...before, ...after }) as (keyof typeof before)[]).filter((k) => before[k] !== after[k]);
+  const fields = (Object.keys({ ...before, ...after }) as (keyof typeof before)[]).filter(
+    (k) => before[k] !== after[k],
+  );
   return fields.map((k) => `${k} ${JSON.stringify(before[k])} -> ${JSON.stringify(after[k])}`).join(', ') || 'touched';
 }

@@ -7,15 +7,6 @@
  * for), the replay's `sleep` lets it pass, or the next step's time has come.
  */
 import { join } from 'node:path';
-import { SimClock } from '../../lib/clock.js';
-import type { Uevent } from '../../lib/driver-core/uevent.js';
-import { isKernelError } from '../../lib/errno.js';
-import { Machine } from '../../lib/hardware/machine.js';
-import { runHardwareCommand } from '../../lib/hardware/vocabulary.js';
-import { DEFAULT_MODULES, Kernel } from '../../lib/kernel.js';
-import { PROFILES } from '../../lib/profile/tables.js';
-import { Vmms } from '../../lib/vmm/vmms.js';
-import { World } from '../../lib/world.js';
 import { standingClock } from '../../fs-tree/host/clock-host.js';
 import { hostCrypto } from '../../fs-tree/host/crypto.js';
 import { SeededRandom } from '../../fs-tree/host/random.js';
@@ -26,6 +17,15 @@ import { Ops } from '../../fs-tree/ops.js';
 import { FuseNativeTransport } from '../../fs-tree/transport/fuse-native.js';
 import type { Transport } from '../../fs-tree/transport/transport.js';
 import { worldTree } from '../../fs-tree/world-tree.js';
+import { SimClock } from '../../lib/clock.js';
+import type { Uevent } from '../../lib/driver-core/uevent.js';
+import { isKernelError } from '../../lib/errno.js';
+import { Machine } from '../../lib/hardware/machine.js';
+import { runHardwareCommand } from '../../lib/hardware/vocabulary.js';
+import { DEFAULT_MODULES, Kernel } from '../../lib/kernel.js';
+import { PROFILES } from '../../lib/profile/tables.js';
+import { Vmms } from '../../lib/vmm/vmms.js';
+import { World } from '../../lib/world.js';
 import type { BootRequest, Collected, ReplyMessage, RequestMessage, Requests } from './daemon-protocol.js';
 import { DevDir } from './dev-dir.js';
 import type { KmsgLine } from './recording.js';
@@ -135,6 +135,10 @@ class Daemon {
     if (request.mountPoint) {
       this.#sleepers = new SleepServer(join(request.mountPoint, '..', 'sleep.sock'), this.#clock, {
         interrupt: () => this.ops.interrupt(),
+        openNode: async (major, minor) => {
+          const { rc, stdout } = await this.control({ file: 'load', line: `open ${major} ${minor} bash` });
+          return rc === 0 ? () => void this.control({ file: 'load', line: `close ${stdout.trim()}` }) : undefined;
+        },
         loadPending: async (id) => (await this.control({ file: 'load', line: `result ${id}` })).stdout === 'pending\n',
       });
       await this.#sleepers.listen();

@@ -8,7 +8,7 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { mkdirSync, openSync, readSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Devtmpfs, DevNode } from '../../lib/driver-core/devtmpfs.js';
+import type { DevNode, Devtmpfs } from '../../lib/driver-core/devtmpfs.js';
 
 const HELPER = `
 open(my $in, '+<', $ARGV[0]) or die; open(my $out, '+>', $ARGV[1]) or die; select($out); $| = 1;

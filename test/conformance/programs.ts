@@ -2,6 +2,7 @@
  * The programs on the PATH of a replay: the recorder's own, all in one script,
  * and the real clients where scripts/get-clients.sh has put them.
  */
+import { spawnSync } from 'node:child_process';
 import { accessSync, chmodSync, constants, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
@@ -58,6 +59,21 @@ export function clientPrograms(bin: string, packageRoot: string): void {
         `exec ${s390}/qemu/usr/bin/qemu-s390x -0 ${name} -L ${s390}/s390x ${s390}/s390x/usr/sbin/${name} "$@"`,
       );
   if (mdevctl) script(join(bin, 'mdevctl'), `exec ${mdevctl}/native/run-mdevctl "$@"`);
+}
+
+/** Builds what lets ordinary programs open the simulated device nodes; undefined without a C compiler. */
+export function nodeOpener(dir: string, packageRoot: string): string | undefined {
+  const library = join(dir, 'open-node.so');
+  const args = [
+    '-shared',
+    '-fPIC',
+    '-O1',
+    '-o',
+    library,
+    join(packageRoot, 'test/conformance/bin/open-node.c'),
+    '-ldl',
+  ];
+  return spawnSync('cc', args, { stdio: 'ignore' }).status === 0 ? library : undefined;
 }
 
 /** Real clients that a step needs and that are not there. */

@@ -86,7 +86,10 @@ export function findRecordings(dir: string, kernel: RecordedKernel, glob?: strin
 /** Several patterns are separated with commas. */
 function globs(text: string): RegExp {
   const one = (pattern: string): string =>
-    pattern.replace(/[.+^${}()|[\]\\]/g, '\\$&').replaceAll('*', '.*').replaceAll('?', '.');
+    pattern
+      .replace(/[.+^${}()|[\]\\]/g, '\\$&')
+      .replaceAll('*', '.*')
+      .replaceAll('?', '.');
   return new RegExp(`^(?:${text.split(',').map(one).join('|')})$`);
 }
 

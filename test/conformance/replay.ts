@@ -13,7 +13,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { compareStep, type Difference } from './compare.js';
 import { packageRoot } from './package-root.js';
-import { type Clients, findClients, missingClient } from './programs.js';
+import { type Clients, findClients, missingClient, nodeOpener } from './programs.js';
 import {
   bootOptions,
   type Effects,
@@ -52,15 +52,24 @@ const { values: options } = parseArgs({
 /** Mounts must not be seen by anybody else, and must end with us: go on in a mount namespace of our own. */
 function enterNamespace(): void {
   if (process.env.AP_SYSFS_REPLAY_NS === '1') return;
-  const { status, error } = spawnSync('unshare', ['-m', '--propagation', 'private', process.execPath, ...process.argv.slice(1)], {
-    stdio: 'inherit',
-    env: { ...process.env, AP_SYSFS_REPLAY_NS: '1' },
-  });
+  const { status, error } = spawnSync(
+    'unshare',
+    ['-m', '--propagation', 'private', process.execPath, ...process.argv.slice(1)],
+    {
+      stdio: 'inherit',
+      env: { ...process.env, AP_SYSFS_REPLAY_NS: '1' },
+    },
+  );
   if (error) console.error(`a mount namespace is needed (root): ${error.message}`);
   process.exit(status ?? 2);
 }
 
-async function replayScenario(work: string, job: Job, clients: Clients): Promise<ScenarioReport> {
+async function replayScenario(
+  work: string,
+  job: Job,
+  clients: Clients,
+  preload: string | undefined,
+): Promise<ScenarioReport> {
   const recording = loadRecording(join(options.recordings, job.kernel, `${job.name}.json`), job.name);
   const details: StepReport[] = [];
   const broken = (reason: string): StepReport[] =>
@@ -69,7 +78,7 @@ async function replayScenario(work: string, job: Job, clients: Clients): Promise
   try {
     const times = timeline(recording, job.kernel);
     const boot = bootOptions(recording, job.kernel, times[0] ?? 0);
-    session = await Session.start({ work, packageRoot: root, throughMount: options.mount }, boot);
+    session = await Session.start({ work, packageRoot: root, throughMount: options.mount, preload }, boot);
     await playSteps(session, recording, { ...job, times, bootUevents: boot.bootUevents }, clients, details);
   } catch (e) {
     details.push(...broken(e instanceof Error ? (e.stack ?? e.message) : String(e)));
@@ -140,15 +149,17 @@ async function main(): Promise<number> {
   const base = mkdtempSync(join(tmpdir(), 'ap-sysfs-replay-'));
   // Steps run programs from there as other users.
   chmodSync(base, 0o755);
+  const preload = nodeOpener(base, root);
   const reports: ScenarioReport[] = new Array(jobs.length);
   let next = 0;
   let printed = 0;
   const worker = async (id: number): Promise<void> => {
     for (let at = next++; at < jobs.length; at = next++) {
       const job = jobs[at] as Job;
-      reports[at] = await replayScenario(join(base, `${id}`), job, clients);
+      reports[at] = await replayScenario(join(base, `${id}`), job, clients, preload);
       if (!options.json)
-        for (; reports[printed]; printed++) console.log(scenarioText(reports[printed] as ScenarioReport, options.verbose));
+        for (; reports[printed]; printed++)
+          console.log(scenarioText(reports[printed] as ScenarioReport, options.verbose));
     }
   };
   try {

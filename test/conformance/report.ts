@@ -30,7 +30,8 @@ export function total(scenarios: readonly ScenarioReport[]): Report {
   return { steps: sum((one) => one.steps), equal: sum((one) => one.equal), scenarios };
 }
 
-const percent = (equal: number, steps: number): string => (steps === 0 ? '-' : `${((100 * equal) / steps).toFixed(2)} %`);
+const percent = (equal: number, steps: number): string =>
+  steps === 0 ? '-' : `${((100 * equal) / steps).toFixed(2)} %`;
 
 const cut = (text: string, length: number): string => (text.length > length ? `${text.slice(0, length)}…` : text);
 

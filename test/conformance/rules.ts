@@ -53,6 +53,16 @@ const pids: Rule = {
   })),
 };
 
+/** A VM ends while somebody waits for its device: which of the two gets the processor first is open. */
+const kvmOrder: Rule = {
+  name: 'kvm-destroy-order',
+  apply: both((effects) => {
+    const destroyed = (message: readonly string[]): boolean => message.includes('EVENT=destroy');
+    const { uevents } = effects;
+    return { ...effects, uevents: [...uevents.filter((m) => !destroyed(m)), ...uevents.filter(destroyed)] };
+  }),
+};
+
 /** `function+0x12/0x34` in log lines: the build's addresses. */
 const addresses: Rule = {
   name: 'addresses',
@@ -66,7 +76,8 @@ const warnings: Rule = {
 };
 
 /** Lines of dump_stack(). */
-const STACK = /^(?:CPU: \d+ .*Comm: |Tainted: |Hardware name: |Call Trace:| \(?\[<[0-9a-f]+>\] | [a-z_]\w*(?:\+0x|$)|\(\[<[0-9a-f]+>\])/;
+const STACK =
+  /^(?:CPU: \d+ .*Comm: |Tainted: |Hardware name: |Call Trace:| \(?\[<[0-9a-f]+>\] | [a-z_]\w*(?:\+0x|$)|\(\[<[0-9a-f]+>\])/;
 
 function foldWarnings(lines: readonly KmsgLine[]): KmsgLine[] {
   const out: KmsgLine[] = [];
@@ -113,7 +124,8 @@ const builds: Rule = {
   })),
 };
 
-const LS_DATE = /^([-dlcbps][-rwxsStT]{9}[.+@]? +\d+ \S+ +\S+ +(?:\d+, *)?\d+ )[A-Z][a-z]{2} +\d+ +(?:\d\d:\d\d|\d{4}) /gm;
+const LS_DATE =
+  /^([-dlcbps][-rwxsStT]{9}[.+@]? +\d+ \S+ +\S+ +(?:\d+, *)?\d+ )[A-Z][a-z]{2} +\d+ +(?:\d\d:\d\d|\d{4}) /gm;
 
 /** Dates, and with them the width of columns, of `ls -l`. */
 const dates: Rule = {
@@ -155,7 +167,9 @@ const scanTimer: Rule = {
     const dropEvents = Math.abs(surplus) === 1 && (moved1 || surplus === -bindingsNearby);
     return both((effects) => ({
       ...effects,
-      changes: effects.changes.filter(({ path, before, after }) => !(SCANS.test(path) && before && after && moved(path))),
+      changes: effects.changes.filter(
+        ({ path, before, after }) => !(SCANS.test(path) && before && after && moved(path)),
+      ),
       uevents: effects.uevents
         .filter((message) => !(dropEvents && isBindings(message)))
         .map((message) => message.map((key) => key.replace(/^COMPLETECOUNT=\d+$/, 'COMPLETECOUNT=N'))),
@@ -169,14 +183,15 @@ const OPEN_STEPS: readonly (readonly [string, number, number, string?])[] = [
   ['16', 1, 7],
   ['46', 11, 11],
   ['69', 5, 10],
-  ['42', 22, 22, '6.1'],
-];
+  ];
 
 /** Those steps are compared by what all outcomes share: exit status, the number of requests, the set of events. */
 const openSteps: Rule = {
   name: 'open-steps',
   apply: (pair, { number, kernel, step }) => {
-    const listed = OPEN_STEPS.some(([n, from, to, k]) => n === number && step >= from && step <= to && (!k || k === kernel));
+    const listed = OPEN_STEPS.some(
+      ([n, from, to, k]) => n === number && step >= from && step <= to && (!k || k === kernel),
+    );
     return listed ? both(shared)(pair) : pair;
   },
 };
@@ -196,8 +211,14 @@ function shared(effects: Effects): Effects {
     else if (!/\/request_count$/.test(change.path)) changes.push(change);
   }
   if (requests !== 0)
-    changes.push({ path: 'all requests', before: null, after: { type: 'sum', mode: '', uid: 0, gid: 0, content: `${requests}` } });
-  const lines = new Set(effects.stdout.split('\n').map((line) => line.replace(/^(?:.*: )?\d+$/, 'N').replace(RESETS, 'RESET')));
+    changes.push({
+      path: 'all requests',
+      before: null,
+      after: { type: 'sum', mode: '', uid: 0, gid: 0, content: `${requests}` },
+    });
+  const lines = new Set(
+    effects.stdout.split('\n').map((line) => line.replace(/^(?:.*: )?\d+$/, 'N').replace(RESETS, 'RESET')),
+  );
   const sorted = (messages: Effects['uevents']): string[][] =>
     messages.map((message) => [...message]).sort((a, b) => (a.join() < b.join() ? -1 : 1));
   return {
@@ -214,8 +235,22 @@ const overrun: Rule = {
   name: 'matrix-overrun',
   apply: (pair, { number, kernel, step }) => {
     if (number !== '63' || kernel === '7.2' || step < 8) return pair;
-    return both(({ rc, timeout }) => ({ rc, timeout, stdout: '', stderr: '', changes: [], uevents: [], kmsg: [] }))(pair);
+    return both(({ rc, timeout }) => ({ rc, timeout, stdout: '', stderr: '', changes: [], uevents: [], kmsg: [] }))(
+      pair,
+    );
   },
 };
 
-export const RULES: readonly Rule[] = [pids, addresses, warnings, suppressed, builds, dates, times, scanTimer, openSteps, overrun];
+export const RULES: readonly Rule[] = [
+  pids,
+  kvmOrder,
+  addresses,
+  warnings,
+  suppressed,
+  builds,
+  dates,
+  times,
+  scanTimer,
+  openSteps,
+  overrun,
+];

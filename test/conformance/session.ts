@@ -12,7 +12,7 @@ import { createInterface } from 'node:readline';
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Collected, ReplyMessage, RequestName, Requests } from './daemon-protocol.js';
 import { clientPrograms } from './programs.js';
-import { type BootOptions, type Effects, type PathState } from './recording.js';
+import type { BootOptions, Effects, PathState } from './recording.js';
 import { compareSnapshots, type Snapshot } from './snapshot.js';
 
 /** The recorder killed a step after so much time. */
@@ -22,7 +22,9 @@ const STUCK_MS = 250;
 /** Nothing may hang a replay for longer, in real time. */
 const HARD_LIMIT_MS = 60_000;
 
-const UUIDS = [1, 2, 3].map((n) => `${n}`.repeat(8) + `-${n}${n}${n}${n}-4${`${n}`.repeat(3)}-8${`${n}`.repeat(3)}-` + `${n}`.repeat(12));
+const U1 = '11111111-1111-4111-8111-111111111111';
+const U2 = '22222222-2222-4222-8222-222222222222';
+const U3 = '33333333-3333-4333-8333-333333333333';
 
 export interface SessionOptions {
   /** A private directory, on a file system that takes device nodes. */
@@ -31,6 +33,8 @@ export interface SessionOptions {
   readonly packageRoot: string;
   /** Snapshots through the mount instead of the operations in memory. */
   readonly throughMount: boolean;
+  /** Library that lets programs open the simulated device nodes. */
+  readonly preload?: string | undefined;
 }
 
 export class Session {
@@ -46,7 +50,9 @@ export class Session {
 
   private constructor(options: SessionOptions) {
     this.#options = options;
-    this.#daemon = fork(new URL('./daemon.js', import.meta.url), [], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+    this.#daemon = fork(new URL('./daemon.js', import.meta.url), [], {
+      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    });
     this.#daemon.on('message', (message: ReplyMessage) => {
       const asked = this.#asked.get(message.id);
       this.#asked.delete(message.id);
@@ -83,7 +89,9 @@ export class Session {
       });
       if (boot.bootUevents) writeFileSync(join(work, 'run', 'boot-uevents'), uevents.map(eventLine).join(''));
       await session.#startStepper();
-      await session.#snapshot(await session.#ask('collect', { notapq: false, snapshot: !options.throughMount, until: boot.start }));
+      await session.#snapshot(
+        await session.#ask('collect', { notapq: false, snapshot: !options.throughMount, until: boot.start }),
+      );
       return session;
     } catch (e) {
       await session.end();
@@ -212,8 +220,8 @@ export class Session {
   async #startStepper(): Promise<void> {
     const { work } = this.#options;
     const programs = join(this.#options.packageRoot, 'test/conformance/bin');
-    const [u1, u2, u3] = UUIDS as [string, string, string];
     const matrix = '/sys/devices/vfio_ap/matrix';
+    const { preload } = this.#options;
     this.#stepper = spawn(
       'unshare',
       ['-mpf', '--mount-proc', '--kill-child', 'perl', join(programs, 'stepper.pl'), work],
@@ -223,16 +231,17 @@ export class Session {
         env: {
           PATH: `${join(work, 'bin')}:/usr/sbin:/usr/bin:/sbin:/bin`,
           HOME: '/root',
+          ...(preload && { LD_PRELOAD: preload }),
           AP_SIM_CLOCK: join(work, 'sleep.sock'),
           B: '/sys/bus/ap',
           D: '/sys/devices/ap',
           P: `${matrix}/mdev_supported_types/vfio_ap-passthrough`,
-          U1: u1,
-          U2: u2,
-          U3: u3,
-          M1: `${matrix}/${u1}`,
-          M2: `${matrix}/${u2}`,
-          M3: `${matrix}/${u3}`,
+          U1,
+          U2,
+          U3,
+          M1: `${matrix}/${U1}`,
+          M2: `${matrix}/${U2}`,
+          M3: `${matrix}/${U3}`,
         },
       },
     );
@@ -281,7 +290,13 @@ function furnishDev(dir: string): void {
     ['tty', 5, 0],
   ] as const;
   const script = nodes.map(([name, major, minor]) => `mknod -m 666 ${name} c ${major} ${minor}`);
-  script.push('ln -s /proc/self/fd fd', 'ln -s fd/0 stdin', 'ln -s fd/1 stdout', 'ln -s fd/2 stderr', 'mkdir -p pts shm');
+  script.push(
+    'ln -s /proc/self/fd fd',
+    'ln -s fd/0 stdin',
+    'ln -s fd/1 stdout',
+    'ln -s fd/2 stderr',
+    'mkdir -p pts shm',
+  );
   spawnSync('sh', ['-ec', script.join('\n')], { cwd: dir, stdio: ['ignore', 'ignore', 'inherit'] });
 }
 
@@ -297,7 +312,10 @@ function fileExists(path: string): boolean {
 function childrenOf(pid: number): number[] {
   try {
     const text = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8');
-    return text.split(' ').filter((word) => word.trim() !== '').map(Number);
+    return text
+      .split(' ')
+      .filter((word) => word.trim() !== '')
+      .map(Number);
   } catch {
     return [];
   }

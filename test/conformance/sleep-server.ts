@@ -6,6 +6,7 @@
  * of a step) only waits until others have let it pass; `now` tells the time;
  * `load N fg|bg` answers when request N of the control file `load` is over (in
  * the foreground, nothing else goes on and time passes meanwhile);
+ * `node MAJOR MINOR` opens a device node as long as the connection lasts;
  * `interrupt` is a fatal signal for whoever waits inside the kernel.
  */
 import { createServer, type Server, type Socket } from 'node:net';
@@ -25,6 +26,8 @@ const LONGEST = 30_000_000_000;
 export interface SleepHost {
   interrupt(): void;
   loadPending(id: string): Promise<boolean>;
+  /** Opens a device node; the result closes it. Undefined when that fails. */
+  openNode(major: number, minor: number): Promise<(() => void) | undefined>;
 }
 
 interface Sleeper {
@@ -95,6 +98,12 @@ export class SleepServer {
       else if (verb === 'interrupt') {
         this.#host.interrupt();
         answer('ok');
+      } else if (verb === 'node') {
+        void this.#host.openNode(Number(amount), Number(where)).then((close) => {
+          if (!close) return answer('refused');
+          socket.on('close', close);
+          socket.write('ok\n');
+        });
       } else if (verb === 'load') {
         let gone = false;
         socket.on('close', () => {

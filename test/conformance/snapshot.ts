@@ -4,10 +4,11 @@
  * Taken through the operations on nodes (fast, in the daemon); `orun dump`
  * takes the same through a mount.
  */
-import type { Kernel } from '../../lib/kernel.js';
+
 import type { Caller, DirNode, FileNode, Node } from '../../fs-tree/kernfs/node.js';
-import { isKernelError } from '../../lib/errno.js';
 import type { Ops } from '../../fs-tree/ops.js';
+import { isKernelError } from '../../lib/errno.js';
+import type { Kernel } from '../../lib/kernel.js';
 import type { Change, PathState } from './recording.js';
 
 /** Directories below /sys that the recorder walked; /dev comes from the kernel's own list of nodes. */
@@ -117,9 +118,15 @@ class Walker {
         ...(this.options.nlink && { size, nlink: 2 }),
       });
     }
+    // The recorder keeps 8 bits of a minor.
     for (const [path, { major, minor, mode }] of nodes)
-      // The recorder keeps 8 bits of a minor.
-      this.#found.set(`/dev/${path}`, { type: 'chr', mode: octal(mode), uid: 0, gid: 0, rdev: `${major}:${minor & 255}` });
+      this.#found.set(`/dev/${path}`, {
+        type: 'chr',
+        mode: octal(mode),
+        uid: 0,
+        gid: 0,
+        rdev: `${major}:${minor & 255}`,
+      });
   }
 
   async #visit(path: string, node: Node): Promise<void> {
@@ -200,7 +207,20 @@ export function compareSnapshots(before: Snapshot, after: Snapshot): Change[] {
   return changes.sort((a, b) => (a.path < b.path ? -1 : a.path > b.path ? 1 : 0));
 }
 
-const FIELDS = ['type', 'mode', 'uid', 'gid', 'size', 'nlink', 'target', 'content', 'rdev', 'skipped', 'open_errno', 'read_errno'] as const;
+const FIELDS = [
+  'type',
+  'mode',
+  'uid',
+  'gid',
+  'size',
+  'nlink',
+  'target',
+  'content',
+  'rdev',
+  'skipped',
+  'open_errno',
+  'read_errno',
+] as const;
 
 /** Also whether it was read at all: that is how the recorder counted. */
 export function sameState(a: PathState, b: PathState): boolean {

@@ -51,7 +51,8 @@ export function timeline({ steps, dmesg }: Recording, kernel: RecordedKernel): n
       if (found < 0) continue;
       from = found + 1;
       // In a long step the line may come at any time.
-      if (!dated.has(at) && (steps[at]?.ms ?? 0) < SHORT_MS) dated.set(at, (lines[found]?.time ?? 0) - zero - UNTIL_LINE);
+      if (!dated.has(at) && (steps[at]?.ms ?? 0) < SHORT_MS)
+        dated.set(at, (lines[found]?.time ?? 0) - zero - UNTIL_LINE);
     }
   const takes = steps.map(({ ms }) => ms / 1000 + BETWEEN[kernel]);
   return spread(takes, dated);

@@ -35,7 +35,7 @@ const END = '--- end of step ---';
 t.test('the tour of the README prints what it says', { skip: cannotMount() }, async (t) => {
   const steps = tour();
   t.ok(steps.length > 20, 'there is a tour');
-  const daemon = Daemon.start(t, { command: ['dist/scripts/ap-sysfs.js', 'mount', 'DIR'] });
+  const daemon = Daemon.start(t, { command: ['dist/scripts/ap-sysfs.js', 'mount', '--foreground', 'DIR'] });
   t.match(await daemon.line(), /mounted on/);
   const script = steps
     .map(({ command }) => `{ ${command.replace(/^cd sys$/, `cd ${daemon.directory}`)}\n} 2>&1; echo '${END}'`)
@@ -47,7 +47,7 @@ t.test('the tour of the README prints what it says', { skip: cannotMount() }, as
 });
 
 t.test('the demonstration of a guest’s matrix prints what it always did', { skip: cannotMount() }, async (t) => {
-  const daemon = Daemon.start(t, { command: ['dist/scripts/ap-sysfs.js', 'mount', 'DIR'] });
+  const daemon = Daemon.start(t, { command: ['dist/scripts/ap-sysfs.js', 'mount', '--foreground', 'DIR'] });
   t.match(await daemon.line(), /mounted on/);
   const { stdout, stderr } = await shell(`scripts/demos/worked-example.sh ${daemon.directory}`, 40);
   t.equal(stderr, '');
@@ -58,7 +58,9 @@ t.test('the demonstration of a guest’s matrix prints what it always did', { sk
 t.test('an ordinary user may write what is shown as his own', { skip: isRoot ? false : cannotMount() }, async (t) => {
   // Root mounts for uid 4242 here; who is no root is the owner anyway.
   const owner = isRoot ? '4242:4242' : 'me';
-  const daemon = Daemon.start(t, { command: ['dist/scripts/ap-sysfs.js', 'mount', 'DIR', '--owner', owner] });
+  const daemon = Daemon.start(t, {
+    command: ['dist/scripts/ap-sysfs.js', 'mount', '--foreground', 'DIR', '--owner', owner],
+  });
   t.match(await daemon.line(), /mounted on/);
   const as = isRoot ? 'setpriv --reuid 4242 --regid 4242 --clear-groups ' : '';
   const file = `${daemon.directory}/bus/ap/config_time`;

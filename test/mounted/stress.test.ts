@@ -7,7 +7,7 @@ import t from 'tap';
 import { cannotMount, Daemon, shell } from '../support/mounted.js';
 import { type Client, READERS, WRITERS } from './stress-clients.js';
 
-const SECONDS = Number(process.env['STRESS_SECONDS'] ?? 8);
+const SECONDS = Number(process.env.STRESS_SECONDS ?? 8);
 const CLIENTS_OF_A_KIND = 16;
 
 interface Ended {
@@ -80,7 +80,10 @@ t.test(
   `${2 * CLIENTS_OF_A_KIND} clients change and read the machine at once, and it comes back to its base`,
   { skip: cannotMount(), timeout: (SECONDS + 120) * 1000 },
   async (t) => {
-    const daemon = Daemon.start(t, { command: ['dist/scripts/ap-sysfs.js', 'mount', 'DIR'], seconds: SECONDS + 110 });
+    const daemon = Daemon.start(t, {
+      command: ['dist/scripts/ap-sysfs.js', 'mount', '--foreground', 'DIR'],
+      seconds: SECONDS + 110,
+    });
     t.match(await daemon.line(), /mounted on/);
     const sys = daemon.directory;
     const before = await shell(at(sys, DUMP), 30);

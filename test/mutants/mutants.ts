@@ -660,6 +660,26 @@ const MORE: readonly (readonly [test: string, ...row: Row])[] = [
   ],
 ];
 
+/** Values of lib/profile/tables.ts, each that of another kernel: [beginning of the test's names, value, other value]. */
+const PROFILE: readonly (readonly [check: string, value: string, other: string])[] = [
+  ['7.2:', 'unboundQueueCountsAsDefault: true', 'unboundQueueCountsAsDefault: false'],
+  ['6.12:', 'unboundQueueCountsAsDefault: false', 'unboundQueueCountsAsDefault: true'],
+  ['7.2:', 'inUseAsksWholeOtherDimension: true', 'inUseAsksWholeOtherDimension: false'],
+  ['6.1:', 'inUseAsksWholeOtherDimension: false', 'inUseAsksWholeOtherDimension: true'],
+  ['7.2:', 'bindingsCompleteRearmed: true', 'bindingsCompleteRearmed: false'],
+  ['6.1:', 'bindingsCompleteRearmed: false', 'bindingsCompleteRearmed: true'],
+  ['7.2:', 'scanInitialisesNewQueue: true', 'scanInitialisesNewQueue: false'],
+  ['6.1:', 'scanInitialisesNewQueue: false', 'scanInitialisesNewQueue: true'],
+  ['6.12:', 'secondDeviceCheckedFirst: false', 'secondDeviceCheckedFirst: true'],
+  ['7.2:', 'dmaUnmapDisablesIrq: true', 'dmaUnmapDisablesIrq: false'],
+  ['6.1:', 'dmaUnmapDisablesIrq: false', 'dmaUnmapDisablesIrq: true'],
+  ['6.1:', 'badSubclassRc: 0x08', 'badSubclassRc: 0x06'],
+  ['6.12:', 'hostRemovalClearsAdm: false', 'hostRemovalClearsAdm: true'],
+  ['6.1:', 'vfioIrqs: 0', 'vfioIrqs: 1'],
+  ['6.12:', 'resetHandlesRc01: false', 'resetHandlesRc01: true'],
+  ['7.2:', 'resetHandlesRc01: true', 'resetHandlesRc01: false'],
+];
+
 /** "2-4" is of seed 002. */
 const testOf = (check: string): string => `test/scenario/seed-00${check[0]}.test.ts`;
 
@@ -675,4 +695,7 @@ const mutant = (test: string, [check, name, file, find, replace]: Row): Mutant =
 export const MUTANTS: readonly Mutant[] = [
   ...ROWS.map((row) => mutant(testOf(row[0]), row)),
   ...MORE.map(([test, ...row]) => mutant(`test/scenario/${test}.test.ts`, row)),
+  ...PROFILE.map(([check, value, other]) =>
+    mutant('test/scenario/versions.test.ts', [check, `has ${other}`, 'lib/profile/tables.ts', value, other]),
+  ),
 ];

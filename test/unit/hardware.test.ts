@@ -36,14 +36,7 @@ import {
   readLengthBlock,
 } from '../../lib/hardware/messages.js';
 import { runHardwareCommand } from '../../lib/hardware/vocabulary.js';
-import {
-  type Clock,
-  MSEC,
-  type Ports,
-  type Timer,
-  type TraceEvent,
-  USEC,
-} from '../../lib/ports.js';
+import { type Clock, MSEC, type Ports, type Timer, type TraceEvent, USEC } from '../../lib/ports.js';
 
 class FakeClock implements Clock {
   #now = 0;
@@ -137,10 +130,7 @@ const hex = (b: Uint8Array): string => Buffer.from(b).toString('hex');
 const ccaRequest = (parameters: Uint8Array, functionCode: string, room2 = 0): Uint8Array => {
   const cprb = encodeCprbx({ reqParml: parameters.length, domain: 4 });
   const control = Buffer.concat([cprb, parameters]);
-  return encodeType6(
-    { agentId: AGENT_CCA, functionCode, fromCardLength1: 4096, fromCardLength2: room2 },
-    control,
-  );
+  return encodeType6({ agentId: AGENT_CCA, functionCode, fromCardLength1: 4096, fromCardLength2: room2 }, control);
 };
 
 /** A real 1024-bit key as both kinds of operation on the same input. */
@@ -266,10 +256,7 @@ t.test('resets empty the queue, disable interrupts and take the time that was se
 t.test('busy N and inject answer so many instructions, 01 03 04 as the machine is', async (t) => {
   const { ap, hw } = setup();
   hw('queue 00.0004 busy 3');
-  t.same(
-    [ap.zapq(Q.cca), ap.tapq(Q.cca).status, ap.tapq(Q.cca).status, ap.tapq(Q.cca).status].map(rc),
-    [5, 5, 5, 0],
-  );
+  t.same([ap.zapq(Q.cca), ap.tapq(Q.cca).status, ap.tapq(Q.cca).status, ap.tapq(Q.cca).status].map(rc), [5, 5, 5, 0]);
   hw('queue 00.0004 inject tapq 0x36 2');
   t.same(
     [ap.zapq(Q.cca), ap.tapq(Q.cca).status, ap.tapq(Q.cca).status, ap.tapq(Q.cca).status].map(rc),
@@ -378,10 +365,7 @@ t.test('CCA facility query: serial number and master key patterns as recorded', 
     ['1', '2', '1'],
   );
   t.equal(hex(a.data.subarray(AES.data.cur, AES.data.cur + 8)), 'd5aba4b6691ae681');
-  t.equal(
-    hex(a.data.subarray(ASYM.data.cur, ASYM.data.cur + 16)),
-    '3990d471fafc4d0d40d51af61a6d5ad8',
-  );
+  t.equal(hex(a.data.subarray(ASYM.data.cur, ASYM.data.cur + 16)), '3990d471fafc4d0d40d51af61a6d5ad8');
   const b = query(mkQid(3, 0x47), 'STATICSB');
   t.equal(hex(b.data.subarray(APKA.data.cur, APKA.data.cur + 8)), '3e90aa44e3748c02');
 });
@@ -418,10 +402,7 @@ t.test('EP11 module and domain info as recorded; anything else 0x000c0001', asyn
   });
   const domain = decodeDomainInfo(query(EP11_QUERY.DOMAIN).data);
   t.equal(domain.flags, 0x12);
-  t.equal(
-    hex(domain.currentWkvp),
-    '505a2ff763e2bd0212108a847fae0ada1aa71209f7d7a6c8306b569b2e2b3eec',
-  );
+  t.equal(hex(domain.currentWkvp), '505a2ff763e2bd0212108a847fae0ada1aa71209f7d7a6c8306b569b2e2b3eec');
   t.match(query(9), { returnCode: 0x000c0001, cprb: { returnCode: 0x000c0001 } });
 });
 
@@ -431,10 +412,7 @@ t.test('RSA: mod-expo and CRT give the same on accelerator and CCA', async (t) =
   const expected = decodeType80(ask(Q.accel, encodeType50(me)))!.result;
   t.equal(expected.length, 128);
   t.same(decodeType80(ask(Q.accel, encodeType50(crt)))!.result, expected);
-  t.same(
-    decodeType80(ask(Q.accel, encodeType50({ ...publicMe, input: expected })))!.result,
-    me.input,
-  );
+  t.same(decodeType80(ask(Q.accel, encodeType50({ ...publicMe, input: expected })))!.result, me.input);
   for (const operation of [me, crt]) {
     const reply = decodeType86(ask(Q.cca, ccaRequest(encodeRsaParameters(operation), 'PK')))!;
     const call = decodeFunction(reply.control.subarray(CPRBX_LENGTH))!;
@@ -459,10 +437,7 @@ t.test('reply faults: error headers, empty type 80, good answer with a code, los
   hw('queue 02.0004 reply 0x80 0x12');
   t.match(decodeType80(ask(Q.accel, request)), { length: 16, code: 0x12 });
   hw('queue 00.0004 reply 0x86 5 -1');
-  t.equal(
-    decodeType86(ask(Q.cca, ccaRequest(encodeFacilityQuery('STATICSA'), 'FQ')))!.replyCode,
-    5,
-  );
+  t.equal(decodeType86(ask(Q.cca, ccaRequest(encodeFacilityQuery('STATICSA'), 'FQ')))!.replyCode, 5);
   hw('queue 02.0004 reply lost');
   ap.nqap(Q.accel, 1n, request, false);
   t.equal(ap.tapq(Q.accel).status.queueEmpty, false, 'there while it would be worked on');
@@ -493,9 +468,7 @@ t.test('secure execution: binding, association, what resets leave of them', asyn
 });
 
 t.test('a full machine is cheap and describes itself briefly', async (t) => {
-  const all = Array.from({ length: 256 }, (_, n) => `card ${n} add cex8 cca; domain ${n} add`).join(
-    ';',
-  );
+  const all = Array.from({ length: 256 }, (_, n) => `card ${n} add cex8 cca; domain ${n} add`).join(';');
   const { ap, hw, traced } = setup({}, all);
   hw('trace off');
   for (let qid = 0; qid < 65536; qid++) if (rc(ap.tapq(qid).status) !== 0) t.fail(`queue ${qid}`);

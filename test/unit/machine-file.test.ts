@@ -17,6 +17,7 @@ import {
   PRESETS,
   type PresetName,
   parseMachineFile,
+  printMachine,
   printPreset,
 } from '../../scripts/machine-file/index.js';
 import { resolve, type Schema } from '../../scripts/machine-file/schema.js';
@@ -82,6 +83,26 @@ function worldHardware(machine: Machine, description: MachineDescription): void 
   const { hardware } = worldOptions(description);
   if (typeof hardware === 'function') hardware(machine);
 }
+
+t.test('a description printed and read again is the same', (t) => {
+  const text = `
+system: zvm
+adapters:
+- {id: 3-5, type: 15, mode: ep11, serial: 0x12, op-modes: [BSI2009], master-keys: {wk: {new: committed}}}
+- id: [9, 7]
+  type: cex8
+  mode: cca
+  functions: 0x92000000
+  domains: [{id: 1-2, master-keys: {aes: {current: valid 0x0123456789abcdef, old: valid}}}]
+domains: {usage: [1, 2, 9], control: []}
+timing: {reset: 1.5s, reply: 20us}
+kernel: {version: 6.12, command-line: "quiet ap.apmask=0x0", modules: []}`;
+  for (const description of [read(text), ...Object.keys(PRESETS).map((name) => loadMachine(name))])
+    t.same(read(printMachine(description)), description);
+  t.match(printMachine(read(text)), 'usage: 1-2, 9\n');
+  t.match(printMachine(read(text)), 'reset: 1500ms\n');
+  t.end();
+});
 
 t.test('the default preset shows every field, and its comments are true', (t) => {
   // Comments that are fields become fields, those behind a field go.

@@ -1,0 +1,97 @@
+/**
+ * What a mount needs of a system, one check each.
+ */
+import { type Host, hasLibrary, hasProgram } from './host.js';
+import { asRoot, installLine } from './packages.js';
+
+/** missing: nothing works without; optional: something does not work. */
+export type Verdict = 'ok' | 'missing' | 'optional';
+
+export interface Finding {
+  readonly need: string;
+  readonly verdict: Verdict;
+  /** What was found. */
+  readonly found: string;
+  /** One line to type, or to do. */
+  readonly mend?: string;
+}
+
+type Check = (host: Host) => Omit<Finding, 'need'>;
+
+const ok = (found: string): Omit<Finding, 'need'> => ({ verdict: 'ok', found });
+const missing = (found: string, mend: string): Omit<Finding, 'need'> => ({ verdict: 'missing', found, mend });
+const optional = (found: string, mend: string): Omit<Finding, 'need'> => ({ verdict: 'optional', found, mend });
+
+const OLDEST_NODE = 20;
+const CAP_SYS_ADMIN = 21n;
+
+const CHECKS: Readonly<Record<string, Check>> = {
+  'Node.js': ({ nodeVersion }) =>
+    Number(nodeVersion.split('.')[0]) >= OLDEST_NODE
+      ? ok(nodeVersion)
+      : missing(`${nodeVersion} is too old`, `install Node.js ${OLDEST_NODE} or newer: https://nodejs.org/en/download`),
+
+  '/dev/fuse': (host) => {
+    if (host.exists('/dev/fuse')) return ok('is there');
+    const inContainer = host.exists('/.dockerenv') || host.exists('/run/.containerenv');
+    return missing(
+      'is not there',
+      inContainer ? 'docker run --device /dev/fuse --cap-add SYS_ADMIN ..' : asRoot(host, 'modprobe fuse'),
+    );
+  },
+
+  'permission for /dev/fuse': (host) => {
+    if (!host.exists('/dev/fuse')) return missing('there is no /dev/fuse', 'see above');
+    return host.usable('/dev/fuse')
+      ? ok('read and write')
+      : missing('not for this user', asRoot(host, 'chmod 666 /dev/fuse'));
+  },
+
+  'permission to mount': (host) => {
+    if (host.uid !== 0) return ok('by fusermount');
+    const mask = /^CapEff:\s*([0-9a-f]+)/m.exec(host.read('/proc/self/status') ?? '')?.[1];
+    const may = mask === undefined || ((BigInt(`0x${mask}`) >> CAP_SYS_ADMIN) & 1n) === 1n;
+    return may
+      ? ok('root with CAP_SYS_ADMIN')
+      : missing('root without CAP_SYS_ADMIN', 'docker run --device /dev/fuse --cap-add SYS_ADMIN ..');
+  },
+
+  libfuse2: (host) => {
+    if (!hasLibrary(host, 'libfuse.so.2')) return missing('no libfuse.so.2', installLine(host, 'libfuse2'));
+    const problem = host.addonProblem();
+    return problem === undefined
+      ? ok('libfuse.so.2, and the addon loads')
+      : missing(`the addon fuse-native does not load: ${problem}`, 'npm install fuse-native (x64 only)');
+  },
+
+  fusermount: (host) => {
+    if (hasProgram(host, 'fusermount')) return ok('is there');
+    const mend = installLine(host, 'fusermount');
+    return host.uid === 0 ? optional('not there; ordinary users need it', mend) : missing('not there', mend);
+  },
+
+  'user name spaces': (host) => {
+    const setting = (name: string): string | undefined => host.read(`/proc/sys/${name}`)?.trim();
+    const turnOn = (line: string): Omit<Finding, 'need'> =>
+      optional('off: no `unshare -rm` to be root in for a mount of one’s own', asRoot(host, `sysctl -w ${line}`));
+    if (setting('user/max_user_namespaces') === '0') return turnOn('user.max_user_namespaces=15000');
+    if (setting('kernel/unprivileged_userns_clone') === '0') return turnOn('kernel.unprivileged_userns_clone=1');
+    if (setting('kernel/apparmor_restrict_unprivileged_userns') === '1')
+      return turnOn('kernel.apparmor_restrict_unprivileged_userns=0');
+    return host.exists('/proc/self/ns/user')
+      ? ok('on')
+      : optional('this kernel has none', 'use a kernel with CONFIG_USER_NS');
+  },
+
+  user_allow_other: (host) => {
+    if (host.uid === 0) return ok('root needs it not');
+    return /^\s*user_allow_other\b/m.test(host.read('/etc/fuse.conf') ?? '')
+      ? ok('set in /etc/fuse.conf')
+      : optional('not set: no mount --allow-other', asRoot(host, 'sh -c "echo user_allow_other >> /etc/fuse.conf"'));
+  },
+};
+
+/** Looks at everything, in the order in which it is needed. */
+export function examine(host: Host): Finding[] {
+  return Object.entries(CHECKS).map(([need, check]) => ({ need, ...check(host) }));
+}

@@ -1,0 +1,32 @@
+/**
+ * How this system installs what is missing.
+ */
+import { type Host, hasProgram } from './host.js';
+
+/** What a distribution calls a need. */
+export type Package = 'libfuse2' | 'fusermount';
+
+interface Manager {
+  readonly tool: string;
+  readonly install: string;
+  readonly names: Readonly<Record<Package, string>>;
+}
+
+const MANAGERS: readonly Manager[] = [
+  { tool: 'apt-get', install: 'apt-get install', names: { libfuse2: 'libfuse2', fusermount: 'fuse3' } },
+  { tool: 'dnf', install: 'dnf install', names: { libfuse2: 'fuse-libs', fusermount: 'fuse' } },
+  { tool: 'zypper', install: 'zypper install', names: { libfuse2: 'libfuse2', fusermount: 'fuse' } },
+  { tool: 'pacman', install: 'pacman -S', names: { libfuse2: 'fuse2', fusermount: 'fuse2' } },
+  { tool: 'apk', install: 'apk add', names: { libfuse2: 'fuse', fusermount: 'fuse' } },
+];
+
+/** The line to type as root. */
+export const asRoot = (host: Host, command: string): string => (host.uid === 0 ? command : `sudo ${command}`);
+
+/** The line to type for a package. */
+export function installLine(host: Host, wanted: Package): string {
+  const manager = MANAGERS.find(({ tool }) => hasProgram(host, tool));
+  if (!manager)
+    return `install ${wanted === 'libfuse2' ? 'libfuse.so.2 (package libfuse2 or fuse-libs)' : 'fusermount (package fuse3 or fuse)'}`;
+  return asRoot(host, `${manager.install} ${manager.names[wanted]}`);
+}

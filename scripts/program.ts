@@ -1,0 +1,80 @@
+/**
+ * The command line as a whole: all commands, and what `--help` says of them.
+ */
+import { Command } from 'commander';
+import { addDmesg } from './commands/dmesg.js';
+import { addDoctor } from './commands/doctor.js';
+import { addGuest } from './commands/guest.js';
+import { addHw } from './commands/hw.js';
+import { addLsmod } from './commands/lsmod.js';
+import { addMachine } from './commands/machine.js';
+import { addModprobe } from './commands/modprobe.js';
+import { addMount } from './commands/mount.js';
+import { addRmmod } from './commands/rmmod.js';
+import { addShow } from './commands/show.js';
+import { addStart } from './commands/start.js';
+import { addStatus } from './commands/status.js';
+import { addTrace } from './commands/trace.js';
+import { addUmount } from './commands/umount.js';
+import { addCompletion } from './completion.js';
+import { exampleText } from './help.js';
+import { addSysOption } from './mounts/choose.js';
+import { colour } from './output/terminal.js';
+import { version } from './version.js';
+
+const AFTER = `
+The machine that a command is about: --sys DIR, else $AP_SYSFS, else the only one mounted.
+
+Environment:
+  AP_SYSFS              directory of the mounted machine
+  AP_SYSFS_RUNTIME_DIR  where mounts are noted (default: /run/ap-sysfs for root,
+                        $XDG_RUNTIME_DIR/ap-sysfs or /tmp/ap-sysfs-UID)
+  DEBUG                 namespaces of the trace for stderr (of a daemon: its log):
+                        ap:* is everything;
+                        ap:ap:instr     AP instructions   ap:ap:state    queue states
+                        ap:ap:request   requests          ap:ap:remove   queue removal
+                        ap:s390dbf:ap, ap:s390dbf:zcrypt  the drivers' debug logs
+                        ap:kvm:apcb     guests            ap:bug         bugs of ours
+  NO_COLOR              no colours
+
+Exit status:
+  0  done                    3  the tree could not be taken away
+  1  refused, missing, bug   4  no machine, several, or it does not answer
+  2  wrong words             10-19  it could not be mounted: 10 no such directory,
+     11 no directory, 12 not empty, 13 busy, 14 dead mount, 15 no /dev/fuse,
+     16 no permission, 17 no libfuse2, 18 no fusermount, 19 refused`;
+
+/** @returns the program, ready to parse; it throws CommanderError instead of ending the process */
+export function createProgram(): Command {
+  const program = new Command('ap-sysfs')
+    .description('The sysfs of an IBM Z machine with crypto adapters, mounted where there is no mainframe.')
+    .version(version)
+    .enablePositionalOptions()
+    .exitOverride()
+    .configureHelp({ styleTitle: (text) => colour.bold(text), showGlobalOptions: false })
+    .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'ap-sysfs: ')) });
+  addSysOption(program);
+
+  program.commandsGroup('Machines:');
+  for (const add of [addMount, addUmount, addStart, addStatus, addMachine]) add(program);
+  program.commandsGroup('Look and change:');
+  for (const add of [addShow, addHw, addGuest]) add(program);
+  program.commandsGroup('The simulated kernel:');
+  for (const add of [addModprobe, addRmmod, addLsmod, addDmesg, addTrace]) add(program);
+  program.commandsGroup('This system:');
+  addDoctor(program);
+  addCompletion(program);
+  program.helpCommand(true);
+
+  for (const command of program.commands)
+    command.showHelpAfterError(`  ap-sysfs ${command.name()} --help    explains the command`);
+  program.showHelpAfterError('  ap-sysfs --help    lists the commands');
+  const tour = exampleText([
+    ['ap-sysfs doctor', 'is everything here that a mount needs?'],
+    ['mkdir -p sys && ap-sysfs mount sys', 'a machine with four crypto cards'],
+    ['ap-sysfs show', 'what is in it'],
+    ['ap-sysfs hw card 3 deconfigure', 'take a card away'],
+    ['ap-sysfs umount', 'and all of it'],
+  ]);
+  return program.addHelpText('after', `\n${tour}\n${AFTER}`);
+}
