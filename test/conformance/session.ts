@@ -181,14 +181,15 @@ export class Session {
     let quietSince = Date.now();
     let answered = -1;
     for (;;) {
-      const line = await this.#line(STUCK_MS);
+      // Once it is known to be stuck, time passes quickly.
+      const line = await this.#line(passed === 0 ? STUCK_MS : STUCK_MS / 8);
       if (line !== undefined) return { rc: Number(line.split(' ')[1]), timeout: false };
       const state = await this.#ask('state', null);
       if (state.pending === 0 || state.answered !== answered) {
         answered = state.answered;
         quietSince = Date.now();
       }
-      if (Date.now() - quietSince >= STUCK_MS && passed < STEP_LIMIT_MS) {
+      if ((passed > 0 || Date.now() - quietSince >= STUCK_MS) && state.pending > 0 && passed < STEP_LIMIT_MS) {
         await this.#ask('advance', { ms: 1000 });
         passed += 1000;
       }

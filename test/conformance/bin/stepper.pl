@@ -51,22 +51,25 @@ while (defined(my $length = <STDIN>)) {
   print "rc $rc\n";
 }
 
-# What a step leaves in the background goes on until all of it waits for something.
+# What a step leaves in the background goes on until all of it waits for something:
+# nothing has run between two looks if all context switches are the same.
 sub quiesce {
-  my $calm = 0;
-  for (my $i = 0; $i < 300 && $calm < 6; $i++) {
-    my ($others, $running) = (0, 0);
+  my ($before, $calm) = ('', 0);
+  for (my $i = 0; $i < 400 && $calm < 4; $i++) {
+    my ($now, $running) = ('', 0);
     while ((my $ended = waitpid(-1, 1)) > 0) { }
     opendir(my $proc, '/proc') or return;
     for my $pid (grep { /^\d+$/ && $_ != 1 } readdir $proc) {
-      open(my $stat, '<', "/proc/$pid/stat") or next;
-      my ($state) = <$stat> =~ /\) (\S)/;
-      next if !defined $state || $state eq 'Z';
-      $others++;
+      open(my $file, '<', "/proc/$pid/status") or next;
+      my $status = do { local $/; <$file> } // next;
+      my ($state) = $status =~ /^State:\s+(\S)/m;
+      next if $state eq 'Z';
       $running++ if $state eq 'R';
+      $now .= join ' ', $pid, $status =~ /ctxt_switches:\s+(\d+)/g, "\n";
     }
-    return if !$others;
-    $calm = $running ? 0 : $calm + 1;
-    select(undef, undef, undef, 0.01);
+    return if $now eq '';
+    $calm = !$running && $now eq $before ? $calm + 1 : 0;
+    $before = $now;
+    select(undef, undef, undef, 0.006);
   }
 }
