@@ -13,6 +13,7 @@ import { PRESETS } from './machine-file/presets.js';
 import { chooseMount } from './mounts/choose.js';
 import { Control } from './mounts/control.js';
 import { mounts } from './mounts/registry.js';
+import { oneOf } from './one-of.js';
 
 type Words = () => readonly string[];
 
@@ -81,6 +82,7 @@ export function addCompletion(program: Command): void {
     if (machine) machine.handler = offer(() => Object.keys(PRESETS));
   }
   const command = program.commands.find((known) => known.name() === 'completion');
+  command?.registeredArguments[0]?.argParser(oneOf(['bash', 'zsh', 'fish', 'powershell']));
   if (command)
     examples(command.summary('print a completion script for a shell'), [
       ['source <(ap-sysfs completion bash)', 'in ~/.bashrc'],

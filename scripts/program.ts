@@ -23,26 +23,27 @@ import { colour } from './output/terminal.js';
 import { version } from './version.js';
 
 const AFTER = `
-The machine that a command is about: --sys DIR, else $AP_SYSFS, else the only one mounted.
+The machine that a command is about: --sys DIR, else $AP_SYSFS, else the only
+one that is mounted.
 
 Environment:
   AP_SYSFS              directory of the mounted machine
   AP_SYSFS_RUNTIME_DIR  where mounts are noted (default: /run/ap-sysfs for root,
                         $XDG_RUNTIME_DIR/ap-sysfs or /tmp/ap-sysfs-UID)
-  DEBUG                 namespaces of the trace for stderr (of a daemon: its log):
-                        ap:* is everything;
-                        ap:ap:instr     AP instructions   ap:ap:state    queue states
-                        ap:ap:request   requests          ap:ap:remove   queue removal
-                        ap:s390dbf:ap, ap:s390dbf:zcrypt  the drivers' debug logs
-                        ap:kvm:apcb     guests            ap:bug         bugs of ours
+  DEBUG                 namespaces of the trace that go to stderr (a daemon: to
+                        its log); ap:* is everything:
+                        ap:ap:instr    AP instructions  ap:ap:state   queue states
+                        ap:ap:request  requests         ap:ap:remove  removals
+                        ap:s390dbf:ap, ap:s390dbf:zcrypt: the drivers' debug logs
+                        ap:kvm:apcb    guests           ap:bug        our bugs
   NO_COLOR              no colours
 
 Exit status:
-  0  done                    3  the tree could not be taken away
-  1  refused, missing, bug   4  no machine, several, or it does not answer
-  2  wrong words             10-19  it could not be mounted: 10 no such directory,
-     11 no directory, 12 not empty, 13 busy, 14 dead mount, 15 no /dev/fuse,
-     16 no permission, 17 no libfuse2, 18 no fusermount, 19 refused`;
+   0  done                   3  the tree could not be taken away
+   1  refused, missing, bug  4  no machine, several, or it does not answer
+   2  wrong words            10-19  the tree could not be mounted:
+  10 no such directory  11 not a directory  12 not empty  13 busy  14 dead mount
+  15 no /dev/fuse  16 no permission  17 no libfuse2  18 no fusermount  19 refused`;
 
 /** @returns the program, ready to parse; it throws CommanderError instead of ending the process */
 export function createProgram(): Command {
@@ -51,8 +52,8 @@ export function createProgram(): Command {
     .version(version)
     .enablePositionalOptions()
     .exitOverride()
-    .configureHelp({ styleTitle: (text) => colour.bold(text), showGlobalOptions: false })
-    .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'ap-sysfs: ')) });
+    .configureHelp({ styleTitle: (text) => colour.bold(text), subcommandTerm })
+    .configureOutput({ outputError: (text, write) => write(inOurWords(text)) });
   addSysOption(program);
 
   program.commandsGroup('Machines:');
@@ -77,4 +78,21 @@ export function createProgram(): Command {
     ['ap-sysfs umount', 'and all of it'],
   ]);
   return program.addHelpText('after', `\n${tour}\n${AFTER}`);
+}
+
+/** `mount <directory>`: options are for the command's own help. */
+function subcommandTerm(command: Command): string {
+  const words = command.registeredArguments.map((argument) => {
+    const name = argument.name() + (argument.variadic ? '...' : '');
+    return argument.required ? `<${name}>` : `[${name}]`;
+  });
+  return [command.name(), ...words].join(' ');
+}
+
+/** Complaints of the argument parser. */
+function inOurWords(text: string): string {
+  return text
+    .replace(/^error: command-argument value '(.*?)' is invalid for argument '(.*?)'\./, "error: '$1' is no $2.")
+    .replace(/^error: option '(\S+?)[, ].*?' argument '(.*?)' is invalid\./, "error: $1: '$2' is no good.")
+    .replace(/^error: /, 'ap-sysfs: ');
 }

@@ -33,7 +33,8 @@ export interface Served {
   readonly machine: string;
   /** Release of its kernel. */
   readonly kernel: string;
-  readonly cards: number;
+  /** Ids of its adapters. */
+  readonly cards: readonly number[];
 }
 
 function complain(line: string): void {
@@ -84,7 +85,7 @@ export async function serve(
     started: started.toISOString(),
     ...(log !== undefined && { log }),
   });
-  onMounted({ mountPoint, machine: choices.machine, kernel, cards: world.machine.adapters.size });
+  onMounted({ mountPoint, machine: choices.machine, kernel, cards: [...world.machine.adapters.keys()] });
   await Promise.race([toldToEnd, transport.detached]);
   world.stop();
   return end(transport);

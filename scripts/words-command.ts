@@ -17,27 +17,21 @@ export function wordsCommand(program: Command, name: string): Command {
 export interface WordsOptions {
   readonly sys?: string;
   /** What to do after a refusal. */
-  readonly next: string;
+  next(complaint: string): string;
 }
 
 /** Complaints about the words themselves; the machine has not been asked. */
 const WORDING =
-  /is not one of|unknown |is missing|is not a number|is not in |too much: |is not 1 to|start\|raw\|cmd UUID/;
+  /is not one of|unknown |is missing|is not a number|is not in |too much: |is not 1 to|start\|raw\|cmd UUID|not on or off/;
 
 /** Runs words, or shows what the file tells if there are none. @throws Failure what the machine refused */
-export function runWords(file: string, words: readonly string[], command: Command, options: WordsOptions): void {
-  const flag = words.find((word) => /^--?[a-z]/i.test(word));
-  if (flag === '--help' || flag === '-h') {
+export function runWords(file: string, written: readonly string[], command: Command, options: WordsOptions): void {
+  const { words, sys, help } = optionsAmong(file, written);
+  if (help) {
     command.outputHelp();
     return;
   }
-  const known = ['--sys', '--help'];
-  if (flag !== undefined)
-    throw new Failure(`${file}: options go in front of the words: ${flag}${didYouMean(flag, known)}`, {
-      status: EXIT.usage,
-      next: `ap-sysfs ${file} --sys DIR ${words.filter((word) => word !== flag).join(' ')}`,
-    });
-  const control = new Control(chooseMount(options.sys ?? command.optsWithGlobals().sys));
+  const control = new Control(chooseMount(sys ?? options.sys ?? command.optsWithGlobals().sys));
   if (words.length === 0) {
     print(control.read(file) || `no ${file}s\n`);
     return;
@@ -45,20 +39,41 @@ export function runWords(file: string, words: readonly string[], command: Comman
   const { stdout, stderr, rc } = control.run(file, words.join(' '));
   print(stdout);
   if (rc === 0) return;
-  const complaint = stderr.trim();
-  throw new Failure(
-    complaint.startsWith(`${file}: `) ? complaint + meant(complaint) : `${file}: ${complaint}${meant(complaint)}`,
-    {
-      status: WORDING.test(complaint) ? EXIT.usage : EXIT.failed,
-      next: options.next,
-    },
-  );
+  const complaint = stderr.trim().replace(/^(?:hw|vfioguest): /, '');
+  throw new Failure(`${file}: ${complaint}${meant(complaint, words)}`, {
+    status: WORDING.test(complaint) ? EXIT.usage : EXIT.failed,
+    next: options.next(complaint),
+  });
+}
+
+/** Options may also stand behind the words. @throws Failure there is no such option */
+function optionsAmong(file: string, written: readonly string[]): { words: string[]; sys?: string; help: boolean } {
+  const words: string[] = [];
+  let sys: string | undefined;
+  let help = false;
+  for (let i = 0; i < written.length; i++) {
+    const word = written[i] ?? '';
+    if (word === '--sys') sys = written[++i] ?? '';
+    else if (word.startsWith('--sys=')) sys = word.slice('--sys='.length);
+    else if (word === '--help' || word === '-h') help = true;
+    else if (/^--?[a-z]/i.test(word))
+      throw new Failure(`unknown option '${word}'${didYouMean(word, ['--sys', '--help'])}`, {
+        status: EXIT.usage,
+        next: `ap-sysfs ${file} --help    explains the command`,
+      });
+    else words.push(word);
+  }
+  return { words, help, ...(sys !== undefined && { sys }) };
 }
 
 /** The nearest of the words that the complaint itself lists. */
-function meant(complaint: string): string {
-  const choices =
-    /"([^"]*)" is not one of (.*)$/.exec(complaint) ?? /unknown \w+ "?([^" ]*)"? \(known: (.*)\)$/.exec(complaint);
-  const [, written, known] = choices ?? [];
-  return written && known ? didYouMean(written, known.split(/[ ,]+/)) : '';
+function meant(complaint: string, words: readonly string[]): string {
+  const [, which = words[0] ?? '', known] =
+    /"([^"]*)" is not one of (.*)$/.exec(complaint) ??
+    /unknown \w+(?: "?([^" ]+)"?)? \(known: (.*)\)$/.exec(complaint) ??
+    [];
+  return known ? didYouMean(which, [...known.split(/[ ,]+/), ...(words[0] === which ? MONITOR_VERBS : [])]) : '';
 }
+
+/** What else a guest command may begin with. */
+const MONITOR_VERBS = ['start', 'raw'];

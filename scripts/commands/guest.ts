@@ -8,9 +8,9 @@ import { runWords, wordsCommand } from '../words-command.js';
 
 const VOCABULARY = `
 Commands (UUID: of the mdev that is passed through):
-  start UUID [nokvm|noadd|noapie]    a VM that opens the device; odd ones for tests
+  start UUID [nokvm|noadd|noapie]    a VM that opens the device
   exit UUID                          it ends
-  info|irqinfo|reset|events UUID     what a VMM asks of the device; notifications so far
+  info|irqinfo|reset|events UUID     what a VMM asks of the device
   reqirq UUID [off]                  be told when the host wants the device back
   cfgirq UUID [off]                  be told when the AP configuration changes
   autoclose UUID [off]               give the device back when asked
@@ -34,7 +34,16 @@ export function addGuest(program: Command): void {
   ]).action((words: string[], options: { sys?: string }, self: Command) => {
     runWords('guest', words, self, {
       ...options,
-      next: 'ap-sysfs guest --help    lists the commands; ap-sysfs show    mdevs and guests',
+      next: advice,
     });
   });
+}
+
+function advice(complaint: string): string {
+  if (complaint.startsWith('connect: ')) return 'ap-sysfs guest    lists the guests that run';
+  if (complaint.includes('known: ') || complaint.includes('start|raw'))
+    return 'ap-sysfs guest --help    lists the commands';
+  if (complaint.includes('(ENOENT)'))
+    return 'ap-sysfs show    lists the mdevs; `create` in mdev_supported_types makes one';
+  return 'ap-sysfs show    tells the state of mdevs and guests; ap-sysfs dmesg    what the kernel said';
 }

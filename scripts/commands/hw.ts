@@ -7,15 +7,17 @@ import { examples } from '../help.js';
 import { runWords, wordsCommand } from '../words-command.js';
 
 const VOCABULARY = `
-Commands (N: 5 or 0x05; CC.DDDD: a queue as in sysfs; several are separated by ';'):
-  card N add cex4..cex8 cca|accel|ep11 [depth=8] [ml=0] [serial=..] [decfg] [chkstop]
+Commands, several separated by ';' (N: 5 or 0x05; CC.DDDD: a queue as in sysfs):
+  card N add cex4..cex8 cca|accel|ep11 [depth=8] [ml=0] [serial=..]
+                                       [decfg] [chkstop]
   card N remove | configure | deconfigure | checkstop on|off | type TYPE MODE
   card N apm on|off | present on|off | sclp-rc 0xRC
   domain N add|remove      cdomain N add|remove
   queue CC.DDDD hold|release|status|drop|irqoff
   queue CC.DDDD reset-ms MS | reset-polls N | busy N | bs 0..3 | async RC
   queue CC.DDDD inject tapq|rapq|zapq|aqic|nqap|dqap|bapq|aapq RC [COUNT]
-  queue CC.DDDD reply TYPE CODE [COUNT] | reply cca RC RS [COUNT] | reply lost|off
+  queue CC.DDDD reply TYPE CODE [COUNT] | reply cca RC RS [COUNT]
+  queue CC.DDDD reply lost [COUNT] | reply off
   show | resets | hold | release | notify on|off|now | qci on|off
   reset-ms MS | reset-polls N | assoc-polls N | delay USEC
   qci-flags 0x.. | limits NA ND`;
@@ -35,7 +37,10 @@ export function addHw(program: Command): void {
   ]).action((words: string[], options: { sys?: string }, self: Command) => {
     runWords('hw', words.length > 0 ? words : ['show'], self, {
       ...options,
-      next: 'ap-sysfs hw --help    lists the commands; ap-sysfs hw show    the machine',
+      next: (complaint) =>
+        complaint.includes('there is no')
+          ? 'ap-sysfs hw show    lists what is plugged'
+          : 'ap-sysfs hw --help    lists the commands',
     });
   });
 }

@@ -6,7 +6,7 @@ import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { daemonLog, endWithParent, report, startDaemon } from '../daemonise.js';
 import { EXIT } from '../exit-status.js';
-import { examples } from '../help.js';
+import { type Examples, examples } from '../help.js';
 import { colour, print } from '../output/terminal.js';
 import type { Served } from '../serve.js';
 import { addWorldOptions, type WorldChoices } from '../world-options.js';
@@ -57,18 +57,18 @@ async function background(directory: string): Promise<number> {
 }
 
 function greeting({ mountPoint, machine, kernel, cards }: Served, pid: number | undefined, log: string): string {
-  const tries = [
+  const tries: Examples = [
     ['ap-sysfs show', 'the whole machine'],
     [`ls ${mountPoint}/bus/ap/devices`, 'cards and queues as files'],
-    ['ap-sysfs hw card 2 deconfigure', 'change the hardware'],
+    ...cards.slice(-1).map((id) => [`ap-sysfs hw card ${id} deconfigure`, 'change the hardware'] as const),
     ['ap-sysfs dmesg', 'what the kernel said'],
     [`ap-sysfs umount ${mountPoint}`, 'take it away'],
-  ] as const;
+  ];
   const width = Math.max(...tries.map(([command]) => command.length)) + 2;
   const lines = tries.map(([command, what]) => `  ${colour.bold(command.padEnd(width))}${colour.dim(what)}\n`);
-  const plural = cards === 1 ? 'card' : 'cards';
+  const plural = cards.length === 1 ? 'card' : 'cards';
   return (
-    `ap-sysfs: mounted on ${mountPoint}: machine ${machine}, ${cards} ${plural}, kernel ${kernel}\n` +
+    `ap-sysfs: mounted on ${mountPoint}: machine ${machine}, ${cards.length} ${plural}, kernel ${kernel}\n` +
     `${colour.dim(`process ${pid}, log ${log}`)}\nTry:\n${lines.join('')}`
   );
 }

@@ -2,6 +2,7 @@
  * `ap-sysfs trace`: every instruction, state change and event, in order.
  */
 import type { Command } from 'commander';
+import { didYouMean } from '../../lib/description/nearest.js';
 import { follow, type Lines } from '../follow.js';
 import { examples } from '../help.js';
 import { addSysOption, chooseMount } from '../mounts/choose.js';
@@ -42,11 +43,15 @@ export function addTrace(program: Command): void {
       control.run('trace', 'clear');
       return;
     }
+    let shown = 0;
     await follow(
       () => traceLines(control.read('trace')),
       options.follow === true,
-      (line) => show(line, options),
+      (line) => {
+        if (show(line, options)) shown++;
+      },
     );
+    if (shown === 0 && options.kind !== undefined) nothing(options.kind, traceLines(control.read('trace')));
   });
 }
 
@@ -65,13 +70,22 @@ export function parseTraceLine(line: string): TraceLine | undefined {
   return { seq: Number(seq), time: Number(time), kind, text };
 }
 
-function show(line: string, { kind, json }: TraceOptions): void {
+/** Tells which kinds there are. */
+function nothing(kind: string, lines: Lines): void {
+  const kinds = [...new Set(lines.flatMap(({ line }) => parseTraceLine(line)?.kind ?? []))].sort();
+  const known = kinds.length > 0 ? `there are ${kinds.join(', ')}${didYouMean(kind, kinds)}` : 'the trace is empty';
+  process.stderr.write(`ap-sysfs: nothing of kind ${kind}; ${known}\n`);
+}
+
+/** @returns whether the line was wanted */
+function show(line: string, { kind, json }: TraceOptions): boolean {
   const parsed = parseTraceLine(line);
-  if (kind !== undefined && !parsed?.kind.startsWith(kind)) return;
+  if (kind !== undefined && !parsed?.kind.startsWith(kind)) return false;
   if (json) print(parsed ? `${JSON.stringify(parsed)}\n` : '');
   else if (!parsed) print(`${colour.yellow(line)}\n`);
   else {
     const time = `[${parsed.time.toFixed(6).padStart(12)}]`;
     print(`${colour.dim(`${parsed.seq}`)} ${colour.green(time)} ${colour.cyan(parsed.kind)}: ${parsed.text}\n`);
   }
+  return true;
 }

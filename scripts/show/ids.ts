@@ -32,3 +32,28 @@ export function idsInMask(mask: string): number[] {
   }
   return ids;
 }
+
+/** Neighbours that are alike, by a key. */
+export interface Run<T> {
+  readonly first: T;
+  readonly last: T;
+  readonly length: number;
+}
+
+/** Long lists in fewer lines: neighbours with the same key as one. Lists of up to `atLeast` stay as they are. */
+export function runs<T>(list: readonly T[], atLeast: number, key: (item: T) => string): Run<T>[] {
+  const found: { first: T; last: T; length: number; key: string }[] = [];
+  for (const item of list) {
+    const top = found.at(-1);
+    const its = list.length > atLeast ? key(item) : '';
+    if (top && list.length > atLeast && top.key === its) {
+      top.last = item;
+      top.length++;
+    } else found.push({ first: item, last: item, length: 1, key: its });
+  }
+  return found;
+}
+
+/** `05`, or `05-0f`. */
+export const runName = ({ first, last }: Run<{ readonly id: number }>): string =>
+  first === last ? hex2(first.id) : `${hex2(first.id)}-${hex2(last.id)}`;

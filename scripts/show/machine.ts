@@ -3,8 +3,8 @@
  */
 import { duration, paragraph, table, title } from '../output/table.js';
 import { colour } from '../output/terminal.js';
-import { hex2, idRanges, idsInMask } from './ids.js';
-import { drawMatrix } from './matrix.js';
+import { hex2, idRanges, idsInMask, runName, runs } from './ids.js';
+import { drawMatrix, FEW_CARDS } from './matrix.js';
 import { cellsOf, type MdevSummary, summarise } from './queues.js';
 import type { CardView, GuestView, MachineView } from './read.js';
 
@@ -58,18 +58,23 @@ function drawCards(cards: readonly CardView[]): string {
       { head: 'requests', align: 'right' },
       { head: 'serial' },
     ],
-    cards.map((card) => [
-      hex2(card.id),
-      card.type,
-      card.checkstopped ? colour.red('chkstop') : card.configured ? colour.green('yes') : colour.yellow('no'),
-      card.online === undefined ? '-' : card.online ? colour.green('yes') : colour.yellow('no'),
-      card.driver ?? '-',
-      String(card.depth),
-      String(card.requests),
-      card.serial ?? '',
-    ]),
+    runs(cards, FEW_CARDS, ({ id, serial, ...rest }) => JSON.stringify(rest)).map((row) => {
+      const { first: card, last } = row;
+      return [
+        runName(row),
+        card.type,
+        card.checkstopped ? colour.red('chkstop') : yesNo(card.configured),
+        card.online === undefined ? '-' : yesNo(card.online),
+        card.driver ?? '-',
+        String(card.depth),
+        String(card.requests),
+        [...new Set([card.serial ?? '', last.serial ?? ''])].join(' .. '),
+      ];
+    }),
   );
 }
+
+const yesNo = (on: boolean): string => (on ? colour.green('yes') : colour.yellow('no'));
 
 function drawMdevs(mdevs: readonly MdevSummary[]): string {
   if (mdevs.length === 0) return '  none\n';

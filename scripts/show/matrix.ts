@@ -2,18 +2,24 @@
  * The matrix of adapters and domains: two signs a queue, or one where many must fit.
  */
 import { colour, terminalWidth } from '../output/terminal.js';
-import { apqn, hex2 } from './ids.js';
+import { apqn, hex2, runName, runs } from './ids.js';
 import { type Cell, OWNERS, paint, STATES } from './queues.js';
-import type { CardView, MachineView } from './read.js';
+import type { MachineView } from './read.js';
 
 /** Columns of the terminal that one queue takes: the most spacious that fits, or the tightest. */
 const WIDTHS = [4, 3, 1] as const;
+
+/** More cards than that: neighbours that look alike share a row. */
+export const FEW_CARDS = 32;
 
 export function drawMatrix(view: MachineView, cells: ReadonlyMap<string, Cell>): string {
   const domains = [...new Set(view.queues.map(({ domain }) => domain))].sort((a, b) => a - b);
   if (view.cards.length === 0) return '  no cards\n';
   if (domains.length === 0) return `  ${view.cards.length} cards, but no usage domain: no queues\n`;
-  const heads = view.cards.map(rowHead);
+  const rows = runs(view.cards, FEW_CARDS, (card) =>
+    [card.type, ...domains.map((domain) => signs(cells.get(apqn(card.id, domain))))].join(),
+  );
+  const heads = rows.map((row) => `  ${runName(row)} ${row.first.type}`);
   const headWidth = Math.max(...heads.map((head) => head.length)) + 2;
   const room = terminalWidth() - headWidth;
   const width = WIDTHS.find((w) => domains.length * w <= room) ?? 1;
@@ -22,7 +28,7 @@ export function drawMatrix(view: MachineView, cells: ReadonlyMap<string, Cell>):
   for (let from = 0; from < domains.length; from += perBlock) {
     const block = domains.slice(from, from + perBlock);
     text += `${from === 0 ? '' : '\n'}${ruler(block, width, headWidth)}`;
-    for (const [i, card] of view.cards.entries()) {
+    for (const [i, { first: card }] of rows.entries()) {
       const row = block.map((domain) => drawCell(cells.get(apqn(card.id, domain)), width)).join('');
       text += `${(heads[i] ?? '').padEnd(headWidth)}${row}`.trimEnd().concat('\n');
     }
@@ -30,7 +36,7 @@ export function drawMatrix(view: MachineView, cells: ReadonlyMap<string, Cell>):
   return text + legend([...cells.values()]);
 }
 
-const rowHead = (card: CardView): string => `  ${hex2(card.id)} ${card.type}`;
+const signs = (cell: Cell | undefined): string => (cell ? `${cell.owner}${cell.state}` : '');
 
 /** Domain ids above their columns; one digit above the other where columns are narrow. */
 function ruler(domains: readonly number[], width: number, headWidth: number): string {

@@ -183,7 +183,7 @@ const OPEN_STEPS: readonly (readonly [string, number, number, string?])[] = [
   ['16', 1, 7],
   ['46', 11, 11],
   ['69', 5, 10],
-  ];
+];
 
 /** Those steps are compared by what all outcomes share: exit status, the number of requests, the set of events. */
 const openSteps: Rule = {

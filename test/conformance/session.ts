@@ -174,8 +174,10 @@ export class Session {
 
   async #run(cmd: string): Promise<{ rc: number; timeout: boolean }> {
     const bytes = Buffer.from(cmd);
+    // Steps before may have left somebody inside the kernel.
+    const { pending: inBackground } = await this.#ask('state', null);
     this.#stepper?.stdin?.write(Buffer.concat([Buffer.from(`${bytes.length}\n`), bytes]));
-    await this.#line(HARD_LIMIT_MS);
+    const begun = await this.#line(HARD_LIMIT_MS);
     const started = Date.now();
     let passed = 0;
     let quietSince = Date.now();
@@ -185,16 +187,15 @@ export class Session {
       const line = await this.#line(passed === 0 ? STUCK_MS : STUCK_MS / 8);
       if (line !== undefined) return { rc: Number(line.split(' ')[1]), timeout: false };
       const state = await this.#ask('state', null);
-      if (state.pending === 0 || state.answered !== answered) {
-        answered = state.answered;
-        quietSince = Date.now();
-      }
-      if ((passed > 0 || Date.now() - quietSince >= STUCK_MS) && state.pending > 0 && passed < STEP_LIMIT_MS) {
+      const still = state.pending > inBackground && state.answered === answered;
+      answered = state.answered;
+      if (!still) quietSince = Date.now();
+      if (still && (passed > 0 || Date.now() - quietSince >= STUCK_MS) && passed < STEP_LIMIT_MS) {
         await this.#ask('advance', { ms: 1000 });
         passed += 1000;
       }
       if (passed >= STEP_LIMIT_MS || Date.now() - started > HARD_LIMIT_MS) {
-        await this.#killStep();
+        await this.#killStep(Number(begun?.split(' ')[1]));
         if ((await this.#line(1500)) === undefined) {
           // It waits uninterruptibly, as it did there; its end comes with a later step.
           for (const stepper of childrenOf(this.#stepper?.pid ?? 0)) process.kill(stepper, 'SIGUSR1');
@@ -205,12 +206,13 @@ export class Session {
     }
   }
 
-  /** Kills the step's process group, and lets those go who wait inside the kernel. */
-  async #killStep(): Promise<void> {
+  /** Kills the step's process group, and lets those go who wait inside the kernel. `step`: as its namespace numbers it. */
+  async #killStep(step: number): Promise<void> {
     const top = childrenOf(this.#stepper?.pid ?? 0);
-    for (const pid of top.flatMap((stepper) => childrenOf(stepper)).slice(-1)) {
+    for (const pid of top.flatMap((stepper) => childrenOf(stepper))) {
       try {
-        process.kill(-pid, 'SIGKILL');
+        const inside = /^NSpid:.*\s(\d+)$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
+        if (Number(inside) === step) process.kill(-pid, 'SIGKILL');
       } catch {
         // It has just ended.
       }

@@ -14,3 +14,6 @@ export interface Mutant {
   /** Test file, from the root of the project. */
   readonly test: string;
 }
+
+/** A mutant as one line of a table. */
+export type Row = readonly [check: string, name: string, file: string, find: string, replace: string];

@@ -1,0 +1,113 @@
+/**
+ * Rules of seed 000 (removal of queue devices), each broken at least once.
+ */
+import type { Row } from './mutant.js';
+
+export const SEED_000: readonly Row[] = [
+  ['0-1', 'the preparation is left out', 'lib/ap/bus.ts', 'aq?.prepareRemove();', ''],
+  [
+    '0-1',
+    'the last step comes before the driver',
+    'lib/ap/bus.ts',
+    'if (drv instanceof ApDriver) await drv.ops.remove?.(task, dev);',
+    'aq?.finalRemove(); if (drv instanceof ApDriver) await drv.ops.remove?.(task, dev);',
+  ],
+  [
+    '0-1',
+    'the queue stays in the active table',
+    'lib/ap/bus.ts',
+    'aq.finalRemove();\n    this.active.delete(aq);',
+    'aq.finalRemove();',
+  ],
+  [
+    '0-1',
+    'a module unload starts with the oldest binding',
+    'lib/driver-core/dd.ts',
+    'of [...drv.devices].reverse())',
+    'of [...drv.devices])',
+  ],
+  [
+    '0-2',
+    'waiting requests are flushed before pending ones',
+    'lib/ap/queue.ts',
+    "for (const list of ['pendingq', 'requestq'] as const)",
+    "for (const list of ['requestq', 'pendingq'] as const)",
+  ],
+  [
+    '0-2',
+    'nothing is flushed',
+    'lib/ap/queue.ts',
+    'this.flush();\n    this.devState = DevState.SHUTDOWN;',
+    'this.devState = DevState.SHUTDOWN;',
+  ],
+  [
+    '0-2',
+    'the flush comes after the driver',
+    'lib/ap/bus.ts',
+    'aq?.prepareRemove();\n    if (drv instanceof ApDriver) await drv.ops.remove?.(task, dev);\n    if (!aq) return;',
+    'if (drv instanceof ApDriver) await drv.ops.remove?.(task, dev);\n    if (!aq) return;\n    aq.prepareRemove();',
+  ],
+  ['0-2', 'flushed requests get EIO', 'lib/ap/queue.ts', "message.rc = 'EAGAIN';", "message.rc = 'EIO';"],
+  ['0-3', 'the queue stays OPERATING while it is removed', 'lib/ap/queue.ts', 'this.devState = DevState.SHUTDOWN;', ''],
+  [
+    '0-3',
+    'a queue takes messages in any state',
+    'lib/ap/queue.ts',
+    'const accepted = this.devState === DevState.OPERATING;',
+    'const accepted = this.devState !== DevState.UNINITIATED;',
+  ],
+  [
+    '0-4',
+    'the request timer goes on',
+    'lib/ap/queue.ts',
+    'this.requestTimer?.cancel();\n    this.requestTimer = undefined;\n    this.ap.traceRemoval',
+    'this.ap.traceRemoval',
+  ],
+  [
+    '0-5',
+    'the queue is polled once more after its driver',
+    'lib/ap/bus.ts',
+    'aq.finalRemove();',
+    'this.hw.dqap(aq.qid); aq.finalRemove();',
+  ],
+  [
+    '0-6',
+    'the last step is RAPQ',
+    'lib/ap/queue.ts',
+    'this.ap.hw.zapq(this.qid, false);',
+    'this.ap.hw.rapq(this.qid, false);',
+  ],
+  ['0-6', 'the state stays SHUTDOWN', 'lib/ap/queue.ts', 'this.devState = DevState.UNINITIATED;', ''],
+  [
+    '0-6',
+    'a failed last reset stops the removal',
+    'lib/ap/queue.ts',
+    'this.ap.hw.zapq(this.qid, false);',
+    "if (this.ap.hw.zapq(this.qid, false).responseCode !== 0) throw new KernelError('EIO');",
+  ],
+  ['0-7', 'the last step resets nothing', 'lib/ap/queue.ts', 'this.ap.hw.zapq(this.qid, false);', ''],
+  [
+    '0-8',
+    'vfio_ap initialises its queues',
+    'lib/vfio-ap/queue.ts',
+    'aq.driverData = q;',
+    'aq.driverData = q; aq.initState();',
+  ],
+  ['0-8', 'cex4queue does not initialise its queues', 'lib/zcrypt/cex4.ts', 'dev.initState();', ''],
+  [
+    '0-9',
+    'the module that has the queue now is put',
+    'lib/zcrypt/select.ts',
+    '    module?.put();',
+    '    queue.queue.driver?.module?.put();',
+  ],
+  ['0-9', 'a request holds no module', 'lib/zcrypt/select.ts', 'if (module && !module.tryGet()) return undefined;', ''],
+  [
+    '0-10',
+    'a flushed request is not tried again',
+    'lib/zcrypt/retry.ts',
+    "if (e.errno !== 'EAGAIN') throw e;",
+    'throw e;',
+  ],
+  ['0-10', 'no scan looks for a queue', 'lib/zcrypt/retry.ts', '|| !(await rescan())', ''],
+];
