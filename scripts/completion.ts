@@ -5,9 +5,12 @@
  * modules, uuids and mounts are added here. What is mounted is only asked when
  * a shell wants to complete.
  */
+import { readdirSync } from 'node:fs';
 import tab from '@bomb.sh/tab';
 import adapt from '@bomb.sh/tab/commander';
 import type { Command } from 'commander';
+import { PROFILES } from '../lib/profile/tables.js';
+import { LEVELS } from './commands/dmesg.js';
 import { examples } from './help.js';
 import { PRESETS } from './machine-file/presets.js';
 import { chooseMount } from './mounts/choose.js';
@@ -30,7 +33,21 @@ const offer =
 
 const control = (): Control => new Control(chooseMount(undefined));
 
+/** Folders of the working directory: completion by a program can offer no paths. */
+const folders: Words = () =>
+  readdirSync('.', { withFileTypes: true })
+    .filter((entry) => entry.isDirectory() && !entry.name.startsWith('.'))
+    .map(({ name }) => name);
+
+const machines: Words = () => [
+  ...Object.keys(PRESETS),
+  ...readdirSync('.').filter((name) => /\.(?:ya?ml|json)$/.test(name)),
+];
+
 const ARGUMENTS: Readonly<Record<string, readonly [name: string, words: Words][]>> = {
+  mount: [['directory', folders]],
+  start: [['directory', folders]],
+  machine: [['preset', () => Object.keys(PRESETS)]],
   umount: [['directory', () => mounts().map(({ mountPoint }) => mountPoint)]],
   hw: [
     ['command', () => ['card', 'domain', 'cdomain', 'queue', 'show', 'resets', 'hold', 'release', 'notify', 'qci']],
@@ -69,6 +86,16 @@ const ARGUMENTS: Readonly<Record<string, readonly [name: string, words: Words][]
   ],
 };
 
+/** Values of options. */
+const VALUES: Readonly<Record<string, Words>> = {
+  'mount --machine': machines,
+  'start --machine': machines,
+  'mount --kernel': () => Object.keys(PROFILES),
+  'start --kernel': () => Object.keys(PROFILES),
+  'mount --owner': () => ['root', 'me'],
+  'dmesg --level': () => LEVELS,
+};
+
 /** Adds the commands `completion` and, unseen, `complete`. */
 export function addCompletion(program: Command): void {
   adapt(program, { completionCommandName: 'completion' });
@@ -77,9 +104,10 @@ export function addCompletion(program: Command): void {
     command?.arguments.clear();
     for (const [argument, words] of list) command?.argument(argument, offer(words));
   }
-  for (const name of ['mount', 'start']) {
-    const machine = tab.commands.get(name)?.options.get('machine');
-    if (machine) machine.handler = offer(() => Object.keys(PRESETS));
+  for (const [place, words] of Object.entries(VALUES)) {
+    const [name = '', option = ''] = place.split(' --');
+    const found = tab.commands.get(name)?.options.get(option);
+    if (found) found.handler = offer(words);
   }
   const command = program.commands.find((known) => known.name() === 'completion');
   command?.registeredArguments[0]?.argParser(oneOf(['bash', 'zsh', 'fish', 'powershell']));

@@ -7,7 +7,7 @@
  * parent, its failure is the parent's, and the parent's end is its end.
  */
 import { spawn } from 'node:child_process';
-import { closeSync, openSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, rmSync, statSync, truncateSync } from 'node:fs';
 import { constants } from 'node:os';
 import { EXIT } from './exit-status.js';
 import { logFileFor } from './mounts/registry.js';
@@ -76,6 +76,8 @@ export function startDaemon(directory: string): Promise<DaemonStart> {
     const finish = (status: number, served?: Served): void => {
       process.off('SIGINT', stop).off('SIGTERM', stop);
       const words = readFileSync(log).subarray(start).toString();
+      // What it said before it gave up has been handed on.
+      if (!served) forget(log, start);
       resolve({ status, pid: child.pid, log, words, served });
     };
     child.once('error', reject);
@@ -88,6 +90,11 @@ export function startDaemon(directory: string): Promise<DaemonStart> {
       finish(code || killed || EXIT.failed);
     });
   });
+}
+
+function forget(log: string, start: number): void {
+  if (start === 0) rmSync(log, { force: true });
+  else truncateSync(log, start);
 }
 
 function sizeOf(path: string): number {

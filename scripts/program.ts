@@ -30,12 +30,12 @@ Environment:
   AP_SYSFS              directory of the mounted machine
   AP_SYSFS_RUNTIME_DIR  where mounts are noted (default: /run/ap-sysfs for root,
                         $XDG_RUNTIME_DIR/ap-sysfs or /tmp/ap-sysfs-UID)
-  DEBUG                 namespaces of the trace that go to stderr (a daemon: to
-                        its log); ap:* is everything:
-                        ap:ap:instr    AP instructions  ap:ap:state   queue states
-                        ap:ap:request  requests         ap:ap:remove  removals
-                        ap:s390dbf:ap, ap:s390dbf:zcrypt: the drivers' debug logs
-                        ap:kvm:apcb    guests           ap:bug        our bugs
+  DEBUG                 namespaces of the trace that go to stderr (of a daemon:
+                        to its log); ap:* is everything:
+                        ap:ap:instr    instructions  ap:ap:state   queue states
+                        ap:ap:request  requests      ap:ap:remove  removals
+                        ap:zcrypt:*    zcrypt        ap:kvm:apcb   guests
+                        ap:s390dbf:*   debug logs    ap:bug        our bugs
   NO_COLOR              no colours
 
 Exit status:
@@ -43,7 +43,8 @@ Exit status:
    1  refused, missing, bug  4  no machine, several, or it does not answer
    2  wrong words            10-19  the tree could not be mounted:
   10 no such directory  11 not a directory  12 not empty  13 busy  14 dead mount
-  15 no /dev/fuse  16 no permission  17 no libfuse2  18 no fusermount  19 refused`;
+  15 no /dev/fuse  16 no permission  17 no libfuse2  18 no fusermount
+  19 refused`;
 
 /** @returns the program, ready to parse; it throws CommanderError instead of ending the process */
 export function createProgram(): Command {

@@ -100,7 +100,9 @@ async function boot(choices: WorldChoices, trace: TraceRing): Promise<World | un
     description = loadMachine(choices.machine, complain);
     const kernel = { ...description.kernel, ...(choices.kernel && { version: choices.kernel }) };
     const random = new SeededRandom(description.seed ?? 1);
-    return await worldFromDescription({ clock, random, crypto: hostCrypto, trace }, { ...description, kernel });
+    // Booting jumps over waits; the machine then lives by the host's time, unless its file says otherwise.
+    const lived = { clock: 'real', ...description, kernel } as const;
+    return await worldFromDescription({ clock, random, crypto: hostCrypto, trace }, lived);
   } catch (e) {
     if (e instanceof MachineFileError) process.stderr.write(`${e.message}\n`);
     else if (description && e instanceof DescriptionError)

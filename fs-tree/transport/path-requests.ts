@@ -30,6 +30,10 @@ export interface EntryStat {
   readonly ino: number;
 }
 
+/** fuse-native speaks UTF-8 text; names in the tree are bytes, as latin1 strings. */
+const bytesOf = (text: string): string => Buffer.from(text, 'utf8').toString('latin1');
+const textOf = (bytes: string): string => Buffer.from(bytes, 'latin1').toString('utf8');
+
 export class PathRequests {
   readonly #ops: Ops;
   readonly #caller: Caller;
@@ -69,7 +73,7 @@ export class PathRequests {
     this.#answer(reply, () => this.#ops.getattr(this.#caller, this.#node(path)));
 
   readlink = (path: string, reply: Reply<string>): void =>
-    this.#answer(reply, () => this.#ops.readlink(this.#caller, this.#node(path)));
+    this.#answer(reply, () => textOf(this.#ops.readlink(this.#caller, this.#node(path))));
 
   readdir = (path: string, reply: (result: number, names?: string[], stats?: EntryStat[]) => void): void => {
     const done = (result: number, list?: { names: string[]; stats: EntryStat[] }): void =>
@@ -216,7 +220,7 @@ export class PathRequests {
 
   #node(path: string): Node {
     let node: Node = this.#ops.root;
-    for (const name of path.split('/')) if (name !== '') node = this.#ops.lookup(this.#caller, node, name);
+    for (const name of path.split('/')) if (name !== '') node = this.#ops.lookup(this.#caller, node, bytesOf(name));
     return node;
   }
 
@@ -224,7 +228,7 @@ export class PathRequests {
     const at = path.lastIndexOf('/');
     const dir = this.#node(path.slice(0, at));
     if (dir.kind !== 'dir') throw new KernelError('ENOTDIR');
-    return { dir, name: path.slice(at + 1) };
+    return { dir, name: bytesOf(path.slice(at + 1)) };
   }
 
   #list(path: string): { names: string[]; stats: EntryStat[] } {
@@ -235,7 +239,7 @@ export class PathRequests {
     for (const dots of [dir, above ?? dir]) stats.push({ mode: S_IFDIR, ino: dots?.ino ?? 0 });
     if (!dir) return { names, stats };
     for (const entry of this.#ops.readdir(this.#caller, dir)) {
-      names.push(entry.name);
+      names.push(textOf(entry.name));
       stats.push({ mode: TYPE_BITS[entry.kind] & S_IFMT, ino: entry.ino });
     }
     return { names, stats };

@@ -35,7 +35,7 @@ export interface MachineDescription {
   readonly mdevs?: readonly MdevDescription[];
   /** Virtual machines that are started after that. */
   readonly guests?: readonly GuestDescription[];
-  /** Default `auto`. The world has it once it is up; the clock that it boots with must not be `manual`. */
+  /** The world has it once it is up (a mount: `real` unless named); the clock that it boots with must not be `manual`. */
   readonly clock?: ClockMode;
   /** Of the random numbers (default 1); for whoever makes the Random port. */
   readonly seed?: number;

@@ -10,7 +10,7 @@ import { Control } from '../mounts/control.js';
 import { colour, print } from '../output/terminal.js';
 
 /** As dmesg names them, by number. */
-const LEVELS = ['emerg', 'alert', 'crit', 'err', 'warn', 'notice', 'info', 'debug'] as const;
+export const LEVELS = ['emerg', 'alert', 'crit', 'err', 'warn', 'notice', 'info', 'debug'] as const;
 
 interface DmesgOptions {
   readonly sys?: string;

@@ -5,7 +5,10 @@
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { daemonLog, endWithParent, report, startDaemon } from '../daemonise.js';
-import { EXIT } from '../exit-status.js';
+import { thisHost } from '../doctor/host.js';
+import { othersAllowed } from '../doctor/needs.js';
+import { EXIT, MOUNT_EXIT } from '../exit-status.js';
+import { Failure } from '../failure.js';
 import { type Examples, examples } from '../help.js';
 import { colour, print } from '../output/terminal.js';
 import type { Served } from '../serve.js';
@@ -35,6 +38,12 @@ export function addMount(program: Command): void {
 
 async function run(directory: string, choices: MountChoices): Promise<number> {
   const log = daemonLog();
+  if (choices.allowOther && process.getuid?.() !== 0 && !othersAllowed(thisHost())) {
+    throw new Failure('ordinary users may not let others in on this system', {
+      status: MOUNT_EXIT['no-permission'],
+      next: 'mount without --allow-other, or: sudo sh -c "echo user_allow_other >> /etc/fuse.conf"',
+    });
+  }
   if (log === undefined && !choices.foreground) return background(directory);
   if (log !== undefined) endWithParent();
   // The model is large: only who serves it loads it.

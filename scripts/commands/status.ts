@@ -44,6 +44,6 @@ function describe(found: readonly FoundMount[]): string {
 /** What is wrong with it, and what to do. */
 function remark({ state, mountPoint, log }: FoundMount): string {
   if (state === 'live') return '';
-  const mend = state === 'dead' ? `: ap-sysfs umount ${mountPoint} takes it away` : '';
-  return `${mountPoint}: ${WORDS[state]}${mend}${log ? `; its log is ${log}` : ''}\n`;
+  const mend = state === 'dead' ? `  ap-sysfs umount ${mountPoint}    takes it away\n` : '';
+  return `${mountPoint}: ${WORDS[state]}\n${log ? `  its log: ${log}\n` : ''}${mend}`;
 }

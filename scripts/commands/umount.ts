@@ -32,7 +32,7 @@ export function addUmount(program: Command): void {
 }
 
 async function umount(directory: string | undefined): Promise<void> {
-  const path = directory === undefined ? chooseMount(undefined) : absolute(directory);
+  const path = directory === undefined ? onlyOne() : absolute(directory);
   const entry = mounts().find(({ mountPoint }) => mountPoint === path);
   if (!entry && !isMounted(path))
     throw new Failure(`no machine is mounted on ${path}`, {
@@ -44,6 +44,12 @@ async function umount(directory: string | undefined): Promise<void> {
   // Cleans the list of mounts too.
   mounts();
   print(`ap-sysfs: ${path} is unmounted\n`);
+}
+
+/** AP_SYSFS, else the only one, also if its daemon has died. */
+function onlyOne(): string {
+  const [only, ...more] = mounts();
+  return only && more.length === 0 && !process.env.AP_SYSFS ? only.mountPoint : chooseMount(undefined);
 }
 
 /** Without touching what may be mounted there. */

@@ -85,11 +85,14 @@ const CHECKS: Readonly<Record<string, Check>> = {
 
   user_allow_other: (host) => {
     if (host.uid === 0) return ok('root needs it not');
-    return /^\s*user_allow_other\b/m.test(host.read('/etc/fuse.conf') ?? '')
+    return othersAllowed(host)
       ? ok('set in /etc/fuse.conf')
       : optional('not set: no mount --allow-other', asRoot(host, 'sh -c "echo user_allow_other >> /etc/fuse.conf"'));
   },
 };
+
+/** May ordinary users let others in? */
+export const othersAllowed = (host: Host): boolean => /^\s*user_allow_other\b/m.test(host.read('/etc/fuse.conf') ?? '');
 
 /** Looks at everything, in the order in which it is needed. */
 export function examine(host: Host): Finding[] {

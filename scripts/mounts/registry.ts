@@ -49,7 +49,9 @@ export function registryFolder(env: NodeJS.ProcessEnv = process.env): string {
   const uid = process.getuid?.() ?? 0;
   if (env.AP_SYSFS_RUNTIME_DIR) return env.AP_SYSFS_RUNTIME_DIR;
   if (uid === 0) return SYSTEM_FOLDER;
-  if (env.XDG_RUNTIME_DIR) return join(env.XDG_RUNTIME_DIR, 'ap-sysfs');
+  const { XDG_RUNTIME_DIR: runtime } = env;
+  // It may be left over from another user (su), or not be there (containers).
+  if (runtime && lstatSync(runtime, { throwIfNoEntry: false })?.uid === uid) return join(runtime, 'ap-sysfs');
   return join(tmpdir(), `ap-sysfs-${uid}`);
 }
 
@@ -110,8 +112,11 @@ export function register(entry: Omit<MountEntry, 'pid' | 'pidStart' | 'uid'>): (
   return () => {
     // A later daemon on the same directory may have noted itself there.
     if (readEntry(path)?.pid === pid) rmSync(path, { force: true });
+    if (entry.log !== undefined && isEmpty(entry.log)) rmSync(entry.log, { force: true });
   };
 }
+
+const isEmpty = (path: string): boolean => lstatSync(path, { throwIfNoEntry: false })?.size === 0;
 
 function readEntry(path: string): MountEntry | undefined {
   try {

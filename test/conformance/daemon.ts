@@ -23,6 +23,7 @@ import { isKernelError } from '../../lib/errno.js';
 import { Machine } from '../../lib/hardware/machine.js';
 import { runHardwareCommand } from '../../lib/hardware/vocabulary.js';
 import { DEFAULT_MODULES, Kernel } from '../../lib/kernel.js';
+import type { Timer, TimerOptions } from '../../lib/ports.js';
 import { PROFILES } from '../../lib/profile/tables.js';
 import { Vmms } from '../../lib/vmm/vmms.js';
 import { World } from '../../lib/world.js';
@@ -79,8 +80,23 @@ class ReplayOps extends Ops {
   }
 }
 
+/** Timers that the kernel keeps in its timer wheel (kernel/time/timer.c), where long ones are late. */
+const WHEEL = /^(?:ap_scan_bus_timer|vfio request .*)$/;
+const JIFFY = 10 * MS;
+
+class ReplayClock extends SimClock {
+  override after(delay: number, fire: () => void, options: TimerOptions = {}): Timer {
+    if (!WHEEL.test(options.name ?? '')) return super.after(delay, fire, options);
+    let granularity = 1;
+    for (let reach = 64; delay / JIFFY >= reach; reach *= 8) granularity *= 8;
+    const slot = granularity * JIFFY;
+    const expires = (Math.floor((this.now() + delay) / slot) + 1) * slot;
+    return super.after(expires - this.now(), fire, options);
+  }
+}
+
 class Daemon {
-  readonly #clock = new SimClock(standingClock, 'auto');
+  readonly #clock = new ReplayClock(standingClock, 'auto');
   readonly #bugs: string[] = [];
   #uevents: string[][] = [];
   #kmsg: KmsgLine[] = [];
@@ -135,6 +151,7 @@ class Daemon {
     if (request.mountPoint) {
       this.#sleepers = new SleepServer(join(request.mountPoint, '..', 'sleep.sock'), this.#clock, {
         interrupt: () => this.ops.interrupt(),
+        closeLoad: (id) => void this.control({ file: 'load', line: `close ${id}` }),
         openNode: async (major, minor) => {
           const { rc, stdout } = await this.control({ file: 'load', line: `open ${major} ${minor} bash` });
           return rc === 0 ? () => void this.control({ file: 'load', line: `close ${stdout.trim()}` }) : undefined;
@@ -177,7 +194,7 @@ class Daemon {
 
   state(): Requests['state']['out'] {
     const stats = this.#transport?.stats();
-    return { pending: stats?.pending ?? 0, answered: stats?.answered ?? 0 };
+    return { pending: this.#sleepers?.held ? 0 : (stats?.pending ?? 0), answered: stats?.answered ?? 0 };
   }
 
   interrupt(): null {

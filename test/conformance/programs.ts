@@ -86,6 +86,7 @@ export function missingClient(cmd: string, clients: Clients): string | undefined
 }
 
 function script(path: string, body: string): void {
-  writeFileSync(path, `#!/bin/sh\n${body}\n`);
+  // What lets ordinary programs open device nodes is not built for these.
+  writeFileSync(path, `#!/bin/sh\nunset LD_PRELOAD\n${body}\n`);
   chmodSync(path, 0o755);
 }

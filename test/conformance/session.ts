@@ -18,7 +18,7 @@ import { compareSnapshots, type Snapshot } from './snapshot.js';
 /** The recorder killed a step after so much time. */
 const STEP_LIMIT_MS = 30_000;
 /** A step that waits inside the kernel and sees no progress for so long (real time) needs machine time to pass. */
-const STUCK_MS = 250;
+const STUCK_MS = 600;
 /** Nothing may hang a replay for longer, in real time. */
 const HARD_LIMIT_MS = 60_000;
 
@@ -111,7 +111,9 @@ export class Session {
     return (await this.#ask('dump', null)) as [string, PathState][];
   }
 
-  settle(): Promise<Collected> {
+  /** Lets a second of machine time pass: as long as the recorder waited at least. */
+  async settle(): Promise<Collected> {
+    await this.#ask('advance', { ms: 1000 });
     return this.#ask('collect', { notapq: false, snapshot: false });
   }
 
@@ -184,7 +186,7 @@ export class Session {
     let answered = -1;
     for (;;) {
       // Once it is known to be stuck, time passes quickly.
-      const line = await this.#line(passed === 0 ? STUCK_MS : STUCK_MS / 8);
+      const line = await this.#line(passed === 0 ? STUCK_MS : STUCK_MS / 20);
       if (line !== undefined) return { rc: Number(line.split(' ')[1]), timeout: false };
       const state = await this.#ask('state', null);
       const still = state.pending > inBackground && state.answered === answered;

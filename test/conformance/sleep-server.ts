@@ -7,6 +7,7 @@
  * `load N fg|bg` answers when request N of the control file `load` is over (in
  * the foreground, nothing else goes on and time passes meanwhile);
  * `node MAJOR MINOR` opens a device node as long as the connection lasts;
+ * `hold` lasts as long as its connection: nobody is to be called stuck;
  * `interrupt` is a fatal signal for whoever waits inside the kernel.
  */
 import { createServer, type Server, type Socket } from 'node:net';
@@ -26,6 +27,8 @@ const LONGEST = 30_000_000_000;
 export interface SleepHost {
   interrupt(): void;
   loadPending(id: string): Promise<boolean>;
+  /** The program was killed. */
+  closeLoad(id: string): void;
   /** Opens a device node; the result closes it. Undefined when that fails. */
   openNode(major: number, minor: number): Promise<(() => void) | undefined>;
 }
@@ -41,6 +44,8 @@ export class SleepServer {
   readonly #host: SleepHost;
   readonly #server: Server;
   #sleepers: Sleeper[] = [];
+  /** Programs that look after a stuck command themselves. */
+  held = 0;
   #passing: Promise<void> = Promise.resolve();
 
   constructor(path: string, clock: SimClock, host: SleepHost) {
@@ -98,6 +103,11 @@ export class SleepServer {
       else if (verb === 'interrupt') {
         this.#host.interrupt();
         answer('ok');
+      } else if (verb === 'hold') {
+        this.held++;
+        socket.on('close', () => {
+          this.held--;
+        });
       } else if (verb === 'node') {
         void this.#host.openNode(Number(amount), Number(where)).then((close) => {
           if (!close) return answer('refused');
@@ -106,10 +116,18 @@ export class SleepServer {
         });
       } else if (verb === 'load') {
         let gone = false;
+        let over = false;
+        socket.once('data', () => {
+          over = true;
+        });
         socket.on('close', () => {
           gone = true;
+          if (!over) this.#host.closeLoad(`${amount}`);
         });
-        void this.#loadOver(`${amount}`, where === 'fg', () => gone).then(() => answer('ok'));
+        void this.#loadOver(`${amount}`, where === 'fg', () => gone || over).then(() => {
+          over ||= !gone;
+          answer('ok');
+        });
       } else if (verb === 'sleep' && where === 'fg') void this.pass(ns).then(() => answer('ok'));
       else if (verb === 'sleep') {
         const sleeper = { until: this.#clock.now() + ns, wake: () => answer('ok') };

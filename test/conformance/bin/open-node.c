@@ -2,7 +2,8 @@
  * Preloaded into the programs of a replay: lets them open the device nodes that
  * the simulated kernel made, though no driver of this system is behind them.
  *
- * An open that fails for that reason becomes a connection to the daemon, which
+ * (The nodes lie on a mount without devices, so that no driver of this system
+ * can be reached by accident.) An open that fails for that reason becomes a connection to the daemon, which
  * opens the node in the simulation and closes it when the last copy of the
  * descriptor is closed, whoever has it then. Reading and writing are refused
  * there (EPERM), as zcrypt does; calls that a C library makes inside itself
@@ -16,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -40,10 +42,23 @@ static int connected(void) {
   return fd;
 }
 
-static int node_open(const char *path, int fd) {
+/* A descriptor that refuses writes by itself, and thereby those that are not seen here. */
+static int write_only(int node) {
+  int fd = memfd_create("node", MFD_ALLOW_SEALING);
+  if (fd >= 0) fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE);
+  fcntl(node, F_SETFD, FD_CLOEXEC);
+  fcntl(node, F_DUPFD_CLOEXEC, 100);
+  close(node);
+  return fd;
+}
+
+static int node_open(const char *path, int flags, int fd) {
   int failed = errno;
   struct stat st;
-  if (fd >= 0 || (failed != ENXIO && failed != ENODEV) || !enabled() || stat(path, &st) < 0 || !S_ISCHR(st.st_mode)) {
+  /* /dev is mounted without devices: EACCES, whatever the rights. */
+  int access_mode = (flags & O_ACCMODE) == O_RDONLY ? R_OK : (flags & O_ACCMODE) == O_WRONLY ? W_OK : R_OK | W_OK;
+  if (fd >= 0 || failed != EACCES || !enabled() || stat(path, &st) < 0 || !S_ISCHR(st.st_mode) ||
+      access(path, access_mode) < 0) {
     errno = failed;
     return fd;
   }
@@ -51,7 +66,7 @@ static int node_open(const char *path, int fd) {
   int node = connected();
   int length = snprintf(text, sizeof text, "node %u %u\n", major(st.st_rdev), minor(st.st_rdev));
   if (node >= 0 && NEXT(write)(node, text, length) == length && NEXT(read)(node, text, sizeof text) >= 2 && text[0] == 'o')
-    return node;
+    return (flags & O_ACCMODE) == O_WRONLY ? write_only(node) : node;
   if (node >= 0) close(node);
   errno = failed;
   return -1;
@@ -72,7 +87,7 @@ static int is_node(int fd) {
     va_start(rest, flags);                                  \
     mode_t mode = va_arg(rest, mode_t);                     \
     va_end(rest);                                           \
-    return node_open(path, NEXT(name)(path, flags, mode));  \
+    return node_open(path, flags, NEXT(name)(path, flags, mode));  \
   }
 OPEN(open)
 OPEN(open64)
@@ -83,7 +98,7 @@ OPEN(open64)
     va_start(rest, flags);                                      \
     mode_t mode = va_arg(rest, mode_t);                         \
     va_end(rest);                                               \
-    return node_open(path, NEXT(name)(dir, path, flags, mode)); \
+    return node_open(path, flags, NEXT(name)(dir, path, flags, mode)); \
   }
 OPENAT(openat)
 OPENAT(openat64)

@@ -13,7 +13,11 @@ my $work = shift @ARGV;
 sub run { system(@_) == 0 or die "@_: $?\n" }
 
 for my $dir ("$work/etc", "$work/etc.work", "$work/lib", "$work/lib.work") { -d $dir or mkdir $dir }
-run('mount', '--bind', "$work/dev", '/dev');
+# No driver of this system must be reached through a simulated node: /dev without devices, but for the usual ones.
+run('mount', '--bind', "$work/dev", "$work/dev");
+run('mount', '-o', 'remount,bind,nodev', "$work/dev");
+for my $node (qw(null zero full random urandom tty)) { run('mount', '--bind', "/dev/$node", "$work/dev/$node") }
+run('mount', '--rbind', "$work/dev", '/dev');
 run('mount', '--bind', "$work/sys", '/sys');
 # mdevctl insists on directories of its package.
 if (!-d '/etc/mdevctl.d' || !-d '/usr/lib/mdevctl/scripts.d/callouts') {
