@@ -6,7 +6,7 @@
  * a shell wants to complete.
  */
 import { readdirSync } from 'node:fs';
-import tab from '@bomb.sh/tab';
+import tab, { ShellCompDirective } from '@bomb.sh/tab';
 import adapt from '@bomb.sh/tab/commander';
 import type { Command } from 'commander';
 import { PROFILES } from '../lib/profile/tables.js';
@@ -17,6 +17,7 @@ import { chooseMount } from './mounts/choose.js';
 import { Control } from './mounts/control.js';
 import { mounts } from './mounts/registry.js';
 import { oneOf } from './one-of.js';
+import { print } from './output/terminal.js';
 
 type Words = () => readonly string[];
 
@@ -33,20 +34,38 @@ const offer =
 
 const control = (): Control => new Control(chooseMount(undefined));
 
-/** Folders of the working directory: completion by a program can offer no paths. */
-const folders: Words = () =>
-  readdirSync('.', { withFileTypes: true })
-    .filter((entry) => entry.isDirectory() && !entry.name.startsWith('.'))
-    .map(({ name }) => name);
+/** Set when a directory is wanted: the shell completes those itself. */
+let wantsDirectory = false;
+const directory: Words = () => {
+  wantsDirectory = true;
+  return [];
+};
 
+/** tab always tells the shell to keep its own completion out of it. */
+function letDirectoriesIn(): void {
+  const { ShellCompDirectiveFilterDirs: directories, ShellCompDirectiveNoFileComp: nothing } = ShellCompDirective;
+  Object.defineProperty(tab, 'directive', {
+    get: () => (wantsDirectory ? directories : nothing),
+    set: () => undefined,
+  });
+}
+
+/** Presets, and what may be a machine file here. */
 const machines: Words = () => [
   ...Object.keys(PRESETS),
   ...readdirSync('.').filter((name) => /\.(?:ya?ml|json)$/.test(name)),
 ];
 
+/** What the script for bash takes from the package bash-completion, where that is not installed. */
+const FOR_BASH = `declare -F _get_comp_words_by_ref >/dev/null || _get_comp_words_by_ref() {
+    words=("\${COMP_WORDS[@]}") cword=$COMP_CWORD
+    cur=\${COMP_WORDS[COMP_CWORD]} prev=\${COMP_WORDS[COMP_CWORD - 1]}
+}
+`;
+
 const ARGUMENTS: Readonly<Record<string, readonly [name: string, words: Words][]>> = {
-  mount: [['directory', folders]],
-  start: [['directory', folders]],
+  mount: [['directory', directory]],
+  start: [['directory', directory]],
   machine: [['preset', () => Object.keys(PRESETS)]],
   umount: [['directory', () => mounts().map(({ mountPoint }) => mountPoint)]],
   hw: [
@@ -111,6 +130,14 @@ export function addCompletion(program: Command): void {
   }
   const command = program.commands.find((known) => known.name() === 'completion');
   command?.registeredArguments[0]?.argParser(oneOf(['bash', 'zsh', 'fish', 'powershell']));
+  command?.hook('preAction', (_program, { args }) => {
+    if (args[0] === 'bash') print(FOR_BASH);
+  });
+  letDirectoriesIn();
+  for (const name of [...tab.commands.keys()]) {
+    const sys = tab.commands.get(name)?.options.get('sys');
+    if (sys) sys.handler = offer(() => mounts().map(({ mountPoint }) => mountPoint));
+  }
   if (command)
     examples(command.summary('print a completion script for a shell'), [
       ['source <(ap-sysfs completion bash)', 'in ~/.bashrc'],

@@ -77,7 +77,7 @@ export class Scan {
   async force(task: Task): Promise<boolean> {
     if (this.count === 0 || this.#runner === task) return false;
     if (!this.#ap.profile.rescanHasResult) {
-      await this.#queueWorkAndFlush();
+      await this.#queueWorkAndFlush(task);
       return false;
     }
     if (this.#mutex.tryLock(task)) {
@@ -116,7 +116,7 @@ export class Scan {
   }
 
   /** 6.1: the work runs once more after the running one, and everybody who asked before its start waits for its end. */
-  async #queueWorkAndFlush(): Promise<void> {
+  async #queueWorkAndFlush(task: Task): Promise<void> {
     this.#timer?.cancel();
     const ticket = ++this.#workAsked;
     if (!this.#workQueued) {
@@ -135,7 +135,7 @@ export class Scan {
         }
       });
     }
-    await this.#finished.until(() => this.#workDone >= ticket);
+    await task.waiting(this.#mutex, this.#finished.until(() => this.#workDone >= ticket));
   }
 
   #armTimer(): void {

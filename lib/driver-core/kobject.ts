@@ -8,7 +8,7 @@
  * that run in its files (active references, fs/kernfs/dir.c).
  */
 import { KernelError } from '../errno.js';
-import type { Task } from '../sync/task.js';
+import type { Inside, Task } from '../sync/task.js';
 
 /** A change of the tree, published in order. */
 export interface TreeChange {
@@ -46,7 +46,7 @@ export class KobjectLink {
 }
 
 /** Some files of a directory that come and go together. */
-export class FileGroup {
+export class FileGroup implements Inside {
   alive = true;
   /** Tasks inside a show or store of one of the files. */
   readonly #users: Task[] = [];
@@ -62,23 +62,31 @@ export class FileGroup {
   enter(task: Task): void {
     if (!this.alive) throw new KernelError('ENODEV');
     this.#users.push(task);
+    task.enter(this);
   }
 
   /** Drops an active reference. */
   leave(task: Task): void {
     const at = this.#users.lastIndexOf(task);
     if (at >= 0) this.#users.splice(at, 1);
-    if (this.#drained) this.#drained();
+    task.leave(this);
+    this.#drained?.();
+  }
+
+  userWaits(): void {
+    this.#drained?.();
   }
 
   /**
    * Refuses new users and waits for those inside (`kernfs_drain`). A task's own
-   * references do not count: that is what device_remove_file_self is for, and
-   * where the kernel would wait for itself for ever the model goes on.
+   * references do not count: that is what device_remove_file_self is for. Nor do
+   * those of tasks that wait for this one, for instance a read of `serialnr`
+   * that asked for a bus scan while the scan removes the card: there the kernel
+   * would wait for itself for ever, and the model goes on.
    */
   async kill(task: Task): Promise<void> {
     this.alive = false;
-    while (this.#users.some((user) => user !== task))
+    while (this.#users.some((user) => user !== task && !user.waitsFor(task)))
       await new Promise<void>((resolve) => {
         this.#drained = resolve;
       });

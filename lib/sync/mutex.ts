@@ -29,6 +29,10 @@ export class Mutex {
     return this.#owner !== undefined;
   }
 
+  get owner(): Task | undefined {
+    return this.#owner;
+  }
+
   /** `mutex_lock`: waits without regard to signals. */
   lock(task: Task): Promise<void> | undefined {
     this.#lockdep.acquiring(task, this.cls);
@@ -36,7 +40,7 @@ export class Mutex {
       this.#take(task);
       return undefined;
     }
-    return this.#wait(task, undefined);
+    return task.waiting(this, this.#wait(task, undefined));
   }
 
   /** `mutex_lock_interruptible`: EINTR when a signal is or becomes pending. */
@@ -47,7 +51,7 @@ export class Mutex {
       return;
     }
     if (task.signalPending) throw new KernelError('EINTR');
-    await this.#wait(task, task.signal);
+    await task.waiting(this, this.#wait(task, task.signal));
   }
 
   /** `mutex_trylock`. */

@@ -14,6 +14,17 @@ export interface HeldLock {
   readonly lock: object;
 }
 
+/** Something that one waits for, and the task that can give it. */
+export interface Awaited {
+  readonly owner: Task | undefined;
+}
+
+/** Something a task can be inside of. */
+export interface Inside {
+  /** A task inside has begun to wait for another one. */
+  userWaits(): void;
+}
+
 export interface TaskOptions {
   readonly pid: number;
   readonly comm: string;
@@ -27,6 +38,9 @@ export class Task {
   readonly signal: AbortSignal | undefined;
   /** Innermost last. */
   readonly held: HeldLock[] = [];
+  /** What it waits for now, and who could end that; set by `waiting`. */
+  #waitingFor: Awaited | undefined;
+  #inside: Inside[] | undefined;
 
   constructor(options: TaskOptions) {
     this.pid = options.pid;
@@ -37,6 +51,39 @@ export class Task {
   /** `signal_pending(current)`. */
   get signalPending(): boolean {
     return this.signal?.aborted ?? false;
+  }
+
+  /** Notes what this task is inside of: that learns of it when the task begins to wait. */
+  enter(where: Inside): void {
+    this.#inside ??= [];
+    this.#inside.push(where);
+  }
+
+  leave(where: Inside): void {
+    const at = this.#inside?.lastIndexOf(where) ?? -1;
+    if (at >= 0) this.#inside?.splice(at, 1);
+  }
+
+  /** Waits, and says meanwhile for whom. */
+  async waiting<T>(what: Awaited, until: Promise<T>): Promise<T> {
+    const before = this.#waitingFor;
+    this.#waitingFor = what;
+    for (const where of this.#inside ?? []) where.userWaits();
+    try {
+      return await until;
+    } finally {
+      this.#waitingFor = before;
+    }
+  }
+
+  /** True if `other` must go on before this task can: directly, or by way of others. */
+  waitsFor(other: Task): boolean {
+    const seen = new Set<Task>();
+    for (let task = this.#waitingFor?.owner; task && !seen.has(task); task = task.#waitingFor?.owner) {
+      if (task === other) return true;
+      seen.add(task);
+    }
+    return false;
   }
 
   holds(lock: object): boolean {

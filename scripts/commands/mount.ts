@@ -9,7 +9,8 @@ import { thisHost } from '../doctor/host.js';
 import { othersAllowed } from '../doctor/needs.js';
 import { EXIT, MOUNT_EXIT } from '../exit-status.js';
 import { Failure } from '../failure.js';
-import { type Examples, examples } from '../help.js';
+import { describeServed, whatToTry } from '../greeting.js';
+import { examples } from '../help.js';
 import { colour, print } from '../output/terminal.js';
 import type { Served } from '../serve.js';
 import { addWorldOptions, type WorldChoices } from '../world-options.js';
@@ -61,23 +62,7 @@ async function background(directory: string): Promise<number> {
     if (words === '') process.stderr.write(`ap-sysfs: the daemon ended without a word; its log is ${log}\n`);
     return status;
   }
-  print(greeting(served, pid, log));
+  print(`ap-sysfs: mounted on ${served.mountPoint}: ${describeServed(served)}\n`);
+  print(`${colour.dim(`process ${pid}, log ${log}`)}\n${whatToTry(served)}`);
   return EXIT.ok;
-}
-
-function greeting({ mountPoint, machine, kernel, cards }: Served, pid: number | undefined, log: string): string {
-  const tries: Examples = [
-    ['ap-sysfs show', 'the whole machine'],
-    [`ls ${mountPoint}/bus/ap/devices`, 'cards and queues as files'],
-    ...cards.slice(-1).map((id) => [`ap-sysfs hw card ${id} deconfigure`, 'change the hardware'] as const),
-    ['ap-sysfs dmesg', 'what the kernel said'],
-    [`ap-sysfs umount ${mountPoint}`, 'take it away'],
-  ];
-  const width = Math.max(...tries.map(([command]) => command.length)) + 2;
-  const lines = tries.map(([command, what]) => `  ${colour.bold(command.padEnd(width))}${colour.dim(what)}\n`);
-  const plural = cards.length === 1 ? 'card' : 'cards';
-  return (
-    `ap-sysfs: mounted on ${mountPoint}: machine ${machine}, ${cards.length} ${plural}, kernel ${kernel}\n` +
-    `${colour.dim(`process ${pid}, log ${log}`)}\nTry:\n${lines.join('')}`
-  );
 }

@@ -4,8 +4,10 @@
  */
 import { mkdirSync } from 'node:fs';
 import type { Command } from 'commander';
+import { describeServed, whatToTry } from '../greeting.js';
 import { examples } from '../help.js';
 import { print } from '../output/terminal.js';
+import type { Served } from '../serve.js';
 import { tour } from '../tour.js';
 import { addWorldOptions, type WorldChoices } from '../world-options.js';
 
@@ -25,6 +27,13 @@ export function addStart(program: Command): void {
       // It is there, perhaps with a dead mount on it; or it cannot be made, which the mount will explain.
     }
     const { serve } = await import('../serve.js');
-    process.exitCode = await serve(directory, choices, ({ mountPoint }) => print(tour(mountPoint)));
+    process.exitCode = await serve(directory, choices, (served) => print(greeting(served)));
   });
+}
+
+/** The tour is about the cards of the default machine. */
+function greeting(served: Served): string {
+  const { mountPoint, machine } = served;
+  if (machine === 'default') return tour(mountPoint);
+  return `ap-sysfs: mounted on ${mountPoint}: ${describeServed(served)}\nCtrl-C takes it away. ${whatToTry(served)}`;
 }

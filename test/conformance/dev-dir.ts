@@ -11,7 +11,7 @@ import { join } from 'node:path';
 import type { DevNode, Devtmpfs } from '../../lib/driver-core/devtmpfs.js';
 
 const HELPER = `
-open(my $in, '+<', $ARGV[0]) or die; open(my $out, '+>', $ARGV[1]) or die; select($out); $| = 1;
+open(my $in, '<', $ARGV[0]) or die; open(my $out, '>', $ARGV[1]) or die; select($out); $| = 1;
 while (my $line = <$in>) {
   chomp $line;
   my ($op, $path, $major, $minor, $mode) = split / /, $line;
@@ -29,10 +29,10 @@ export class DevDir {
     const ask = `${dir}.ask`;
     const ack = `${dir}.ack`;
     spawnSync('mkfifo', ['-m', '600', ask, ack]);
-    this.#ask = openSync(ask, 'r+');
-    this.#ack = openSync(ack, 'r+');
-    spawn('perl', ['-e', HELPER, ask, ack], { stdio: 'ignore', detached: false }).unref();
-    process.on('exit', () => writeSync(this.#ask, 'rm /nonexistent\n'));
+    spawn('perl', ['-e', HELPER, ask, ack], { stdio: 'ignore' }).unref();
+    // The helper opens them in this order; it ends when our end is closed, however we end.
+    this.#ask = openSync(ask, 'w');
+    this.#ack = openSync(ack, 'r');
   }
 
   /** Makes and removes nodes as the kernel does from now on. */

@@ -217,7 +217,7 @@ t.test('4 a machine', { skip }, async (t) => {
     t.equal((await shell(`ps -o sid= -p ${mount.pid}`)).stdout.trim(), String(mount.pid), 'a session of its own');
     t.equal((await shell(`readlink /proc/${mount.pid}/cwd`)).stdout, '/\n', 'working directory /');
     const about = (await shell(`cat ${dir}/kernel/debug/ap_sim/about`)).stdout;
-    t.match(about, `machine default\nkernel 6.12.107\nprofile 6.12\nclock auto\n`);
+    t.match(about, `machine default\nkernel 6.12.107\nprofile 6.12\n`);
     t.match(about, `pid ${mount.pid}\n`);
     t.equal(await ap(`mount ${dir}`).then(({ status }) => status), MOUNT_EXIT.busy);
   });
