@@ -7,7 +7,7 @@ import { controlDir } from './control/tree.js';
 import type { TraceRing } from './host/trace.js';
 import type { DirNode } from './kernfs/node.js';
 import { StaticTree } from './kernfs/static-tree.js';
-import { sysfsRoot } from './sysfs/tree.js';
+import { type SysfsView, sysfsRoot } from './sysfs/tree.js';
 
 /** Inode numbers of the control tree lie above those of kobjects. */
 const CONTROL_INO = 0xf000_0000;
@@ -15,11 +15,17 @@ const CONTROL_INO = 0xf000_0000;
 /**
  * What a mount of this world shows as its root.
  * @param about what the control file of that name tells besides
+ * @param view how much of a whole system's sysfs it stands for
  */
-export function worldTree(world: World, trace: TraceRing, about: About = {}): DirNode {
+export function worldTree(
+  world: World,
+  trace: TraceRing,
+  about: About = {},
+  view: Pick<SysfsView, 'otherDirectories'> = {},
+): DirNode {
   const tree = new StaticTree(CONTROL_INO);
   const debug = tree.dir(0o700);
   debug.add('ap_sim', controlDir({ world, trace, tree, about }));
   const { kernelDir } = world.kernel.core;
-  return sysfsRoot(world.kernel, new Map([[kernelDir, new Map([['debug', debug]])]]));
+  return sysfsRoot(world.kernel, { ...view, mounts: new Map([[kernelDir, new Map([['debug', debug]])]]) });
 }

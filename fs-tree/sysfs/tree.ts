@@ -23,9 +23,18 @@ const EMIT_MAX = 4095;
 /** Directories of other file systems, by the kobject and the name under which they are mounted. */
 export type MountPoints = ReadonlyMap<Kobject, ReadonlyMap<string, DirNode>>;
 
+export interface SysfsView {
+  readonly mounts?: MountPoints;
+  /**
+   * Directories that the rest of a whole system has in a directory (by its path
+   * below /sys): they count as links of it, but are not shown. None unless given.
+   */
+  readonly otherDirectories?: Readonly<Record<string, number>>;
+}
+
 /** The directory that a kernel shows as /sys. */
-export function sysfsRoot(kernel: Kernel, mounts: MountPoints = new Map()): DirNode {
-  return new KobjectDir(kernel, kernel.core.root, mounts);
+export function sysfsRoot(kernel: Kernel, view: SysfsView = {}): DirNode {
+  return new KobjectDir(kernel, kernel.core.root, view);
 }
 
 class KobjectDir implements DirNode {
@@ -34,8 +43,13 @@ class KobjectDir implements DirNode {
   constructor(
     readonly kernel: Kernel,
     readonly kobj: Kobject,
-    readonly mounts: MountPoints,
+    readonly view: SysfsView,
   ) {}
+
+  /** What is mounted in this directory. */
+  get #mounted(): ReadonlyMap<string, DirNode> | undefined {
+    return this.view.mounts?.get(this.kobj);
+  }
 
   get ino(): number {
     return this.kobj.serial * ROWS;
@@ -51,8 +65,8 @@ class KobjectDir implements DirNode {
 
   lookup(name: string): Node | undefined {
     const child = this.kobj.children.get(name);
-    if (child) return new KobjectDir(this.kernel, child, this.mounts);
-    const mounted = this.mounts.get(this.kobj)?.get(name);
+    if (child) return new KobjectDir(this.kernel, child, this.view);
+    const mounted = this.#mounted?.get(name);
     if (mounted) return mounted;
     const link = this.kobj.links.get(name);
     if (link) return new LinkTo(this.kobj, name, link);
@@ -67,7 +81,7 @@ class KobjectDir implements DirNode {
 
   *entries(): Generator<DirEntry> {
     for (const child of this.kobj.children.values()) yield { name: child.name, kind: 'dir', ino: child.serial * ROWS };
-    for (const [name, { ino }] of this.mounts.get(this.kobj) ?? []) yield { name, kind: 'dir', ino };
+    for (const [name, { ino }] of this.#mounted ?? []) yield { name, kind: 'dir', ino };
     for (const [name, link] of this.kobj.links) yield { name, kind: 'link', ino: link.serial * ROWS };
     for (const group of this.kobj.groups.values())
       for (const [at, row] of tableOf(group.name).rows.entries())
@@ -75,8 +89,8 @@ class KobjectDir implements DirNode {
   }
 
   subdirs(): number {
-    const others = this.kernel.profile.otherDirectories[this.kobj.devpath] ?? 0;
-    return this.kobj.children.size + (this.mounts.get(this.kobj)?.size ?? 0) + others;
+    const others = this.view.otherDirectories?.[this.kobj.devpath] ?? 0;
+    return this.kobj.children.size + (this.#mounted?.size ?? 0) + others;
   }
 
   #shows(row: Attr<Kobject>): boolean {

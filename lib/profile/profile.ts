@@ -167,6 +167,4 @@ export interface Profile {
 
   /** Constants of the recorded module builds. */
   readonly modules: Readonly<Record<string, ModuleFacts>>;
-  /** How many more directories the rest of the recorded system has there: they count as links, but are not shown. */
-  readonly otherDirectories: Readonly<Record<string, number>>;
 }

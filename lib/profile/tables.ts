@@ -102,7 +102,6 @@ const linux72: Profile = {
     { zcrypt: 139264, zcrypt_cex4: 24576, vfio_ap: 40960, vfio: 57344, vfio_iommu_type1: 49152, kvm: 614400 },
     '48488DF7D59FC5E543B1D1B',
   ),
-  otherDirectories: { '/bus': 24, '/class': 30, '/devices': 9, '/devices/virtual/misc': 6, '/module': 53 },
 };
 
 const linux612: Profile = {
@@ -143,7 +142,6 @@ const linux612: Profile = {
     { zcrypt: 131072, zcrypt_cex4: 20480, vfio_ap: 40960, vfio: 57344, vfio_iommu_type1: 45056, kvm: 503808 },
     '0D6D9D46D0E87F28A663BBF',
   ),
-  otherDirectories: { '/bus': 22, '/class': 29, '/devices': 8, '/devices/virtual/misc': 5, '/module': 51 },
 };
 
 const linux61: Profile = {
@@ -196,7 +194,6 @@ const linux61: Profile = {
     { zcrypt: 102400, zcrypt_cex4: 20480, vfio_ap: 32768, vfio: 36864, vfio_iommu_type1: 45056, kvm: 397312 },
     '035CECCC76FD2AF8874053A',
   ),
-  otherDirectories: { '/bus': 22, '/class': 29, '/devices': 8, '/devices/virtual/misc': 4, '/module': 39 },
 };
 
 export const PROFILES: Readonly<Record<KernelVersion, Profile>> = { '6.1': linux61, '6.12': linux612, '7.2': linux72 };

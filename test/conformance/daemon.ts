@@ -43,6 +43,13 @@ const MODULES_AT = 2000 * MS;
 const ROOT: Caller = { uid: 0, gid: 0, groups: [], pid: 1, comm: 'recorder' };
 
 /** fuse-native cannot say who calls: in a replay it is nearly always bash, and its signals come from the runner. */
+/** What the recorded systems had beside the recorded trees: seen only as link counts in `ls -l`. */
+const OTHER_DIRECTORIES = {
+  '7.2': { '/bus': 24, '/class': 30, '/devices': 9, '/devices/virtual/misc': 6, '/module': 53 },
+  '6.12': { '/bus': 22, '/class': 29, '/devices': 8, '/devices/virtual/misc': 5, '/module': 51 },
+  '6.1': { '/bus': 22, '/class': 29, '/devices': 8, '/devices/virtual/misc': 4, '/module': 39 },
+};
+
 class ReplayOps extends Ops {
   #fatal = new AbortController();
   /** Reads and writes that have not returned. */
@@ -142,7 +149,12 @@ class Daemon {
     runHardwareCommand(machine, 'resets');
     this.#world = new World(ports, machine, kernel, new Vmms(kernel, machine));
     this.#ops = new ReplayOps({
-      root: worldTree(this.#world, trace),
+      root: worldTree(
+        this.#world,
+        trace,
+        {},
+        { otherDirectories: OTHER_DIRECTORIES[this.#world.kernel.profile.version] },
+      ),
       now: () => Math.floor(this.#clock.now() / MS),
       onBug: (error, during) => this.#bugs.push(`${during.op}: ${story(error)}`),
     });

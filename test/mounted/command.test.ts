@@ -154,6 +154,7 @@ t.test('1 words', async (t) => {
     await check(t, "complete -- mount --machine ''", { out: /^default\s[\s\S]*^large\s/m });
     await check(t, 'complete -- dm', { out: /^dmesg\s/m });
     await check(t, "complete -- rmmod ''", { out: ':4\n' });
+    await check(t, "complete -- mount ''", { out: ':16\n' });
   });
   t.test('1.5 doctor on a system without anything', async (t) => {
     const empty = join(home, 'empty');
