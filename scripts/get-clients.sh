@@ -7,8 +7,9 @@
 #   native/ mdevctl 1.4, with the libraries that it was built for
 # Run them on a mount with scripts/s390. What is there already is left alone: remove DEST to fetch again.
 #
-# The packages are Debian's (sid). The mirror is that of the system's own apt sources, else $DEBIAN_MIRROR. apt's
-# state is kept apart, with s390x as a second architecture: the system's sources, lists and packages stay as they are.
+# The packages are Debian's (sid). The mirror is $DEBIAN_MIRROR, else that of the system's own apt sources. apt's
+# state is kept apart, with s390x as a second architecture: the system's sources, lists and packages stay as they are,
+# and nothing of this needs root.
 #
 # Exit status: 0 the programs are there; 1 they could not be had (the reason, and what to do, on stderr); 2 usage.
 set -eu
@@ -54,23 +55,7 @@ if all_there "$dest"; then
   exit 0
 fi
 
-for program in apt-get apt-cache dpkg; do
-  command -v "$program" > /dev/null || fail "there is no $program: the programs come as packages of Debian" \
-    'run this on Debian or Ubuntu (a container will do) and copy the directory that it fills'
-done
-[ -r "$keys" ] || fail "the keys that Debian signs its packages with are not there ($keys)" \
-  'as root: apt-get install debian-archive-keyring'
-
-# The main mirror of the system's sources, if they are Debian's.
-# shellcheck disable=SC2016 # apt fills these in
-mirror=${DEBIAN_MIRROR:-$(apt-get indextargets --format '$(ORIGIN) $(SUITE) $(REPO_URI)' 'Created-By: Packages' |
-  awk '$1 == "Debian" && $NF !~ /security/ { print $NF; exit }')}
-# Lists that were never fetched have no origin.
-# shellcheck disable=SC2016
-[ -n "$mirror" ] || mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' |
-  grep '/debian/\?$' | head -1)
-[ -n "$mirror" ] || fail "the system's apt sources name no mirror of Debian" \
-  "name one: DEBIAN_MIRROR=http://deb.debian.org/debian $me"
+mirror=$("$here/debian-mirror.sh") || fail 'the programs come as packages of Debian; what is missing stands above'
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

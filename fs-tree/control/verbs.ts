@@ -42,7 +42,10 @@ export function commandStore(last: LastError, run: (line: string, task: Task) =>
       ctx.reply?.(`${JSON.stringify({ stdout, stderr, rc })}\n`);
       return;
     }
-    if (line.trim() === '') throw new KernelError('EINVAL');
+    if (line.trim() === '') {
+      last.text = 'an empty line is no command\n';
+      throw new KernelError('EINVAL', last.text.trim());
+    }
     const outcome = await settled(run, line, ctx.task);
     ctx.reply?.(outcome.stdout + outcome.stderr);
     if (outcome.rc === 0) return;

@@ -23,6 +23,7 @@
  * the mount.
  */
 import { createRequire } from 'node:module';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Ops } from '../ops.js';
 import { Detacher } from './detacher.js';
 import { checkHost, FS_SUBTYPE, isMounted, prepareMountPoint } from './mount-point.js';
@@ -37,6 +38,9 @@ const HELLO_MS = 10_000;
 
 /** How often to look whether somebody else has unmounted the tree. */
 const WATCH_MS = 1000;
+
+/** How often to look whether our own unmount is through. */
+const LOOK_MS = 20;
 
 /** The part of fuse-native's class that is used, with the methods that are overridden. */
 interface FuseInstance {
@@ -113,9 +117,19 @@ export class FuseNativeTransport implements Transport {
       return true;
     }
     await this.#requests.endAll(GRACE_MS);
-    const clean = await this.#detacher.detach();
+    const clean = await Promise.race([this.#detacher.detach(), this.#gone(this.#mountPoint)]);
     this.#sayDetached();
     return clean;
+  }
+
+  /**
+   * Resolves when nothing is mounted there any more. The helper's end may go
+   * unnoticed: libfuse cancels its threads then, and one of them may just be
+   * running Node's handler for SIGCHLD.
+   */
+  async #gone(path: string): Promise<true> {
+    while (isMounted(path)) await sleep(LOOK_MS);
+    return true;
   }
 
   /** Nobody tells when somebody else unmounts it: look into /proc now and then. */
@@ -165,6 +179,16 @@ function loadFuse(): FuseClass {
         'fuse-native was not installed, most likely for want of libfuse2: install the package libfuse2 (Fedora, RHEL: fuse-libs), then ap-sysfs again',
       );
     throw new MountError('no-library', `the addon fuse-native cannot be loaded on ${process.arch}: ${text}`);
+  }
+}
+
+/** What keeps the addon from being loaded; undefined: nothing. */
+export function addonProblem(): string | undefined {
+  try {
+    loadFuse();
+    return undefined;
+  } catch (e) {
+    return e instanceof Error ? e.message : String(e);
   }
 }
 

@@ -135,7 +135,10 @@ export class Scan {
         }
       });
     }
-    await task.waiting(this.#mutex, this.#finished.until(() => this.#workDone >= ticket));
+    await task.waiting(
+      this.#mutex,
+      this.#finished.until(() => this.#workDone >= ticket),
+    );
   }
 
   #armTimer(): void {

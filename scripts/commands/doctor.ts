@@ -18,8 +18,9 @@ export function addDoctor(program: Command): void {
   examples(command, [
     ['ap-sysfs doctor', ''],
     ["ap-sysfs doctor --json | jq -r '.[].mend // empty'", 'the lines to type'],
-  ]).action(({ json }: { json?: true }) => {
-    const findings = examine(thisHost());
+  ]).action(async ({ json }: { json?: true }) => {
+    const { addonProblem } = await import('../../fs-tree/transport/fuse-native.js');
+    const findings = examine(thisHost(addonProblem));
     if (json) print(`${JSON.stringify(findings, undefined, 2)}\n`);
     else print(findings.map(describe).join('') + sum(findings));
     if (findings.some(({ verdict }) => verdict === 'missing')) process.exitCode = EXIT.failed;

@@ -37,7 +37,10 @@ function describe(found: readonly FoundMount[]): string {
     mount.state === 'dead' ? '-' : duration(Date.now() - Date.parse(mount.started)),
     mount.mountPoint,
   ]);
-  const columns = ['', 'machine', 'kernel', 'pid', 'transport', 'up', 'directory'].map((head) => ({ head }));
+  const columns = ['', 'machine', 'kernel', 'pid', 'transport', 'up', 'directory'].map((head) => ({
+    head,
+    optional: head === 'transport' || head === 'kernel',
+  }));
   return `${table(columns, rows, 0)}${found.map(remark).join('')}`;
 }
 

@@ -18,6 +18,9 @@ import { print } from '../output/terminal.js';
 /** How long a daemon may take to let everybody go. */
 const PATIENCE_MS = 10_000;
 
+/** And to end itself after that. */
+const PARTING_MS = 3000;
+
 export function addUmount(program: Command): void {
   const command = program
     .command('umount')
@@ -71,13 +74,19 @@ async function endDaemon({ mountPoint, pid, ...entry }: FoundMount): Promise<voi
       next: `be the user who mounted it: sudo ap-sysfs umount ${mountPoint}`,
     });
   }
-  for (const end = Date.now() + PATIENCE_MS; Date.now() < end; await sleep(20))
-    if (!isAlive({ mountPoint, pid, ...entry })) break;
+  const served = { mountPoint, pid, ...entry };
+  const until = async (ms: number, done: () => boolean): Promise<void> => {
+    for (const end = Date.now() + ms; Date.now() < end && !done(); ) await sleep(20);
+  };
+  await until(PATIENCE_MS, () => !isMounted(mountPoint));
+  await until(PARTING_MS, () => !isAlive(served));
   if (isMounted(mountPoint))
     throw new Failure(`process ${pid} did not take ${mountPoint} away`, {
       status: EXIT.unmount,
       next: `kill -9 ${pid}; ap-sysfs umount ${mountPoint}`,
     });
+  // Its tree is gone, it has nothing left to do.
+  if (isAlive(served)) process.kill(pid, 'SIGKILL');
 }
 
 /** A mount that nobody serves any more, or nobody whom we know. */

@@ -2,7 +2,6 @@
  * What `doctor` looks at, so that a test can show it another system.
  */
 import { accessSync, constants, existsSync, readdirSync, readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { join } from 'node:path';
 
 export interface Host {
@@ -23,9 +22,13 @@ export interface Host {
 
 /**
  * This system.
- * @param root a directory to look into as if it were /; the addon is then not loaded
+ *
+ * With AP_SYSFS_DOCTOR_ROOT: a directory to look into as if it were /; the
+ * addon is then not loaded.
+ * @param addonProblem tells what loading the addon says
  */
-export function thisHost(root = process.env.AP_SYSFS_DOCTOR_ROOT ?? '/'): Host {
+export function thisHost(addonProblem: Host['addonProblem'] = () => undefined): Host {
+  const root = process.env.AP_SYSFS_DOCTOR_ROOT ?? '/';
   const at = (path: string): string => join(root, path);
   const tried = <T>(body: () => T): T | undefined => {
     try {
@@ -48,17 +51,8 @@ export function thisHost(root = process.env.AP_SYSFS_DOCTOR_ROOT ?? '/'): Host {
     path: [...new Set([...(process.env.PATH ?? '').split(':'), '/bin', '/usr/bin', '/sbin', '/usr/sbin'])].filter(
       Boolean,
     ),
-    addonProblem: () => (root === '/' ? loadAddon() : undefined),
+    addonProblem: () => (root === '/' ? addonProblem() : undefined),
   };
-}
-
-function loadAddon(): string | undefined {
-  try {
-    createRequire(import.meta.url)('fuse-native');
-    return undefined;
-  } catch (e) {
-    return (e instanceof Error ? e.message : String(e)).split('\n')[0];
-  }
 }
 
 export const hasProgram = (host: Host, name: string): boolean => host.path.some((dir) => host.exists(join(dir, name)));

@@ -61,7 +61,7 @@ const CHECKS: Readonly<Record<string, Check>> = {
     const problem = host.addonProblem();
     return problem === undefined
       ? ok('libfuse.so.2, and the addon loads')
-      : missing(`the addon fuse-native does not load: ${problem}`, 'npm install fuse-native (x64 only)');
+      : missing(problem, 'npm install fuse-native (x64 only)');
   },
 
   fusermount: (host) => {

@@ -17,11 +17,16 @@ export const visible = (text: string): number => text.replace(/\x1b\[[0-9;]*m/g,
 export interface Column {
   readonly head: string;
   readonly align?: 'left' | 'right';
+  /** Left out where the terminal is too narrow. */
+  readonly optional?: boolean;
 }
 
 /** Rows below their heads, each line `indent` to the right; the last column is wrapped where it must be. */
 export function table(columns: readonly Column[], rows: readonly (readonly string[])[], indent = 2): string {
   const widths = columns.map(({ head }, i) => Math.max(head.length, ...rows.map((row) => visible(row[i] ?? ''))));
+  const wide = widths.reduce((sum, width) => sum + width + 2, indent) - 2 > terminalWidth();
+  const keep = <T>(list: readonly T[]): T[] => list.filter((_, i) => !columns[i]?.optional);
+  if (wide && columns.some(({ optional }) => optional)) return table(keep(columns), rows.map(keep), indent);
   const used = widths.slice(0, -1).reduce((sum, width) => sum + width + 2, indent);
   const last = widths.length - 1;
   widths[last] = Math.max(8, Math.min(widths[last] ?? 0, terminalWidth() - used));
@@ -31,6 +36,8 @@ export function table(columns: readonly Column[], rows: readonly (readonly strin
     chars: { ...NO_LINES, middle: '' },
     style: { head: [], border: [], 'padding-left': 0, 'padding-right': 0 },
     wordWrap: true,
+    // A path must not be cut.
+    wrapOnWordBoundary: false,
   });
   // The distance between columns belongs to the one on the left, also where that is right-aligned.
   const spaced = (cell: string, i: number): string => (i < last && columns[i]?.align === 'right' ? `${cell}  ` : cell);

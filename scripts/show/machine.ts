@@ -53,9 +53,9 @@ function drawCards(cards: readonly CardView[]): string {
       { head: 'type' },
       { head: 'config' },
       { head: 'online' },
-      { head: 'driver' },
-      { head: 'depth', align: 'right' },
-      { head: 'requests', align: 'right' },
+      { head: 'driver', optional: true },
+      { head: 'depth', align: 'right', optional: true },
+      { head: 'requests', align: 'right', optional: true },
       { head: 'serial' },
     ],
     runs(cards, FEW_CARDS, ({ id, serial, ...rest }) => JSON.stringify(rest)).map((row) => {
@@ -77,17 +77,22 @@ function drawCards(cards: readonly CardView[]): string {
 const yesNo = (on: boolean): string => (on ? colour.green('yes') : colour.yellow('no'));
 
 function drawMdevs(mdevs: readonly MdevSummary[]): string {
-  if (mdevs.length === 0) return '  none\n';
-  return table(
-    [{ head: '' }, { head: 'uuid' }, { head: 'adapters' }, { head: 'domains' }, { head: 'control domains' }],
-    mdevs.map(({ letter, mdev, guest }) => [
-      guest ? colour.bold(colour.cyan(letter)) : colour.cyan(letter),
-      mdev.uuid,
-      idRanges(mdev.assigned.adapters),
-      idRanges(mdev.assigned.domains),
-      idRanges(mdev.controlDomains),
-    ]),
-  );
+  const lines = mdevs.map(({ letter, mdev, guest }) => {
+    const name = guest ? colour.bold(colour.cyan(letter)) : colour.cyan(letter);
+    const part = (what: string, ids: readonly number[]): string[] => [colour.dim(what), ...idRanges(ids).split(' ')];
+    return paragraph(
+      [
+        `  ${name}  ${mdev.uuid} `,
+        ...part('adapters', mdev.assigned.adapters),
+        '·',
+        ...part('domains', mdev.assigned.domains),
+        '·',
+        ...part('control', mdev.controlDomains),
+      ],
+      5,
+    );
+  });
+  return lines.join('') || '  none\n';
 }
 
 function drawGuests(view: MachineView, mdevs: readonly MdevSummary[]): string {

@@ -2,6 +2,7 @@
  * The command as people use it: every command of --help on real mounts, with
  * good and with bad input. Each complaint says what to do next.
  */
+import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -29,6 +30,11 @@ const U = '11111111-1111-4111-8111-111111111111';
 const home = mkdtempSync(join(tmpdir(), 'ap-sysfs-command-'));
 const registry = join(home, 'run');
 t.teardown(() => rmSync(home, { recursive: true, force: true }));
+
+/** Daemons outlive whoever starts them, and must not outlive a test that is killed. */
+const WATCHDOG = `while kill -0 $0 2>/dev/null; do sleep 1; done
+sed -n 's/.*"pid": \\([0-9]*\\).*/\\1/p' $1/*.json 2>/dev/null | xargs -r kill; sleep 2; rm -rf $1`;
+spawn('sh', ['-c', WATCHDOG, String(process.pid), registry], { detached: true, stdio: 'ignore' }).unref();
 
 /** Runs the command as a user would type it. */
 function ap(line: string, env = ''): Promise<Outcome> {

@@ -192,9 +192,21 @@ t.test('no line of a picture is wider than the terminal', async (t) => {
     [16, 16],
     [256, 256],
   ] as const)
-    for (const columns of ['40', '80', '200']) {
+    for (const columns of ['50', '80', '200']) {
       process.env.COLUMNS = columns;
-      const text = drawMachine(machine(cards, domains));
+      const odd = Array.from({ length: cards / 2 }, (_, i) => 2 * i + 1);
+      const text = drawMachine(
+        machine(cards, domains, {
+          mdevs: [
+            {
+              uuid: '11111111-1111-4111-8111-111111111111',
+              assigned: { adapters: odd, domains: odd },
+              guest: { adapters: [], domains: odd },
+              controlDomains: odd,
+            },
+          ],
+        }),
+      );
       const longest = Math.max(...text.split('\n').map((line) => line.length));
       t.ok(longest <= Number(columns), `${cards} x ${domains} at ${columns}: ${longest}`);
       t.notMatch(text, /undefined|NaN/);

@@ -1,0 +1,34 @@
+/**
+ * Steps that still come out differently, with the reason. The replay itself
+ * knows nothing of this list and counts them; the test fails on any other.
+ */
+export interface KnownDifference {
+  readonly kernels: readonly string[];
+  readonly scenario: string;
+  /** Counted from 0. */
+  readonly step: number;
+  readonly reason: string;
+}
+
+export const KNOWN_DIFFERENCES: readonly KnownDifference[] = [
+  {
+    kernels: ['7.2', '6.12', '6.1'],
+    scenario: '49-novfio-load',
+    step: 8,
+    reason:
+      'lsmod counts a second user of zcrypt that no file around it shows; in 6.1 it lists a driver of the recording system',
+  },
+  {
+    kernels: ['7.2', '6.12', '6.1'],
+    scenario: '81-mdev-remove-blocked',
+    step: 16,
+    reason:
+      'a second write to `remove` while the first one blocks: FUSE lets in one write at a time to a file, so the second never reaches the store',
+  },
+  {
+    kernels: ['7.2'],
+    scenario: '69-scan-timer',
+    step: 13,
+    reason: 'phase of the 5 s scan timer right after the steps that are listed as not deterministic',
+  },
+];
