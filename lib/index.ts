@@ -2,6 +2,7 @@
  * The simulated machine as a library: build a world, look at its parts.
  */
 export { type ClockHost, type ClockMode, SimClock } from './clock.js';
+export * from './description/index.js';
 export { ERRNO, type Errno, isKernelError, KernelError } from './errno.js';
 export { runHardwareCommand } from './hardware/vocabulary.js';
 export { DEFAULT_MODULES, Kernel, type KernelOptions } from './kernel.js';

@@ -80,11 +80,16 @@ if [ "$status" != 0 ]; then
   [ "$status" -lt 10 ] || lacks >&2
   exit "$status"
 fi
-if $at_sys; then mount --bind "$AP_SYSFS" /sys; fi
 cd "$AP_SYSFS"
 if [ $# = 0 ]; then
   if [ -t 0 ]; then echo "$words"; fi
   set -- bash
 fi
 # The daemon ends with the container: with the process that this becomes.
+if $at_sys; then
+  # The daemon must not see it there: the C library reads /sys/devices/system/cpu when a thread first wants memory, and
+  # a thread that serves the tree would wait for itself.
+  # shellcheck disable=SC2016 # for the inner shell
+  exec unshare --mount --propagation slave sh -c 'mount --bind "$AP_SYSFS" /sys && exec "$@"' at-sys "$@"
+fi
 exec "$@"

@@ -1,7 +1,8 @@
 /**
  * What the README shows is what happens: its console blocks are typed on a mount.
  */
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
 import { cannotMount, Daemon, isRoot, PROJECT, shell } from '../support/mounted.js';
@@ -12,38 +13,65 @@ interface Step {
   readonly output: string;
 }
 
-/** The steps of all `console` blocks between the marks of the tour. */
-function tour(): Step[] {
+/** The steps of all `console` blocks between the marks of that name. */
+function steps(name: string): Step[] {
   const text = readFileSync(join(PROJECT, 'README.md'), 'utf8');
-  const marked = text.slice(text.indexOf('<!-- tour -->'), text.indexOf('<!-- end of tour -->'));
+  const marked = text.slice(text.indexOf(`<!-- ${name} -->`), text.indexOf(`<!-- end of ${name} -->`));
   const lines = [...marked.matchAll(/```console\n([\s\S]*?)```/g)].flatMap(([, block]) =>
     (block ?? '').trimEnd().split('\n'),
   );
-  const steps: { command: string; output: string }[] = [];
+  const found: { command: string; output: string }[] = [];
   for (const line of lines) {
-    if (line.startsWith('$ ')) steps.push({ command: line.slice(2), output: '' });
+    if (line.startsWith('$ ')) found.push({ command: line.slice(2), output: '' });
     else {
-      const last = steps.at(-1);
+      const last = found.at(-1);
       if (last) last.output += `${line}\n`;
     }
   }
-  return steps;
+  return found;
 }
 
 const END = '--- end of step ---';
 
 t.test('the tour of the README prints what it says', { skip: cannotMount() }, async (t) => {
-  const steps = tour();
-  t.ok(steps.length > 20, 'there is a tour');
+  const tour = steps('tour');
+  t.ok(tour.length > 20, 'there is a tour');
   const daemon = Daemon.start(t, { command: ['dist/scripts/ap-sysfs.js', 'mount', '--foreground', 'DIR'] });
   t.match(await daemon.line(), /mounted on/);
-  const script = steps
+  const script = tour
     .map(({ command }) => `{ ${command.replace(/^cd sys$/, `cd ${daemon.directory}`)}\n} 2>&1; echo '${END}'`)
     .join('\n');
   const { stdout } = await shell(script);
   // An interactive shell does not say which line of its input it is at.
   const outputs = stdout.replace(/^(?:\S*bash): line \d+: /gm, 'bash: ').split(`${END}\n`);
-  for (const [n, { command, output }] of steps.entries()) t.equal(outputs[n], output, command);
+  for (const [n, { command, output }] of tour.entries()) t.equal(outputs[n], output, command);
+});
+
+t.test('the command does what the README shows', { skip: cannotMount() }, async (t) => {
+  const home = mkdtempSync(join(tmpdir(), 'ap-sysfs-readme-'));
+  t.teardown(async () => {
+    await shell(`cd ${home}; ap() { node ${PROJECT}dist/scripts/ap-sysfs.js "$@"; }; ap umount sys; true`);
+    rmSync(home, { recursive: true, force: true });
+  });
+  const shown = steps('command');
+  t.ok(shown.length >= 5);
+  const before = [
+    `cd ${home}`,
+    `export AP_SYSFS_RUNTIME_DIR=${home}/run NO_COLOR=1 COLUMNS=100`,
+    `ap-sysfs() { node ${PROJECT}dist/scripts/ap-sysfs.js "$@"; }`,
+  ];
+  const script = [...before, ...shown.map(({ command }) => `{ ${command}\n} 2>&1; echo '${END}'`)].join('\n');
+  const { stdout } = await shell(script, 40);
+  const outputs = stdout
+    .replaceAll(home, '/home/me')
+    .replace(/up \d+ s/, 'up 0 s')
+    .split(`${END}\n`);
+  for (const [n, { command, output }] of shown.entries()) {
+    // Three dots: the rest is not shown.
+    const [beginning, ...rest] = output.split('...\n');
+    if (rest.length > 0) t.ok(outputs[n]?.startsWith(beginning ?? ''), `${command}: ${outputs[n]}`);
+    else t.equal(outputs[n], output, command);
+  }
 });
 
 t.test('the demonstration of a guest’s matrix prints what it always did', { skip: cannotMount() }, async (t) => {

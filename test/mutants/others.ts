@@ -6,6 +6,14 @@ import type { Row } from './mutant.js';
 /** Rules that other scenario tests guard: [test, beginning of its names, ...as above]. */
 export const MORE: readonly (readonly [test: string, ...row: Row])[] = [
   [
+    'removal',
+    'a read that asks',
+    'the remover waits for a reader that waits for it',
+    'lib/driver-core/kobject.ts',
+    ' && !user.waitsFor(task)',
+    '',
+  ],
+  [
     'worked-example',
     'kernel 7.2:',
     'a blocked removal leaves the guest its masks',
