@@ -90,6 +90,16 @@ async function play(t: Test, host: Host, name: string, { from, to, without }: Pl
   t.ok(compared > 2, 'something was compared');
 }
 
+t.test('scripts/s390 says what is missing', async (t) => {
+  const s390 = (words: string): Promise<Outcome> => shell(`unset AP_SYSFS; ${words}`);
+  const script = `${PROJECT}scripts/s390`;
+  t.match(await s390(`AP_SYSFS_CLIENTS=/nonexistent ${script} lszcrypt`), { status: 127, stderr: /get-clients\.sh/ });
+  t.match(await s390(`${script} rm`), { status: 2, stderr: /^s390: usage: / });
+  t.match(await s390(`${script} --sys`), { status: 2, stderr: /needs a directory/ });
+  t.match(await s390(`${script} --help`), { status: 0, stdout: /^s390 \[--sys DIR\] lszcrypt/ });
+  if (!absent) t.match(await s390(`${script} --sys /nonexistent lszcrypt`), { status: 3, stderr: /ap-sysfs status/ });
+});
+
 // Two machines at a time: a tool and its machine wait for each other.
 t.jobs = 2;
 
