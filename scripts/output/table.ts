@@ -35,20 +35,25 @@ export function table(columns: readonly Column[], rows: readonly (readonly strin
     colAligns: columns.map(({ align = 'left' }) => align),
     chars: { ...NO_LINES, middle: '' },
     style: { head: [], border: [], 'padding-left': 0, 'padding-right': 0 },
-    wordWrap: true,
-    // A path must not be cut.
-    wrapOnWordBoundary: false,
   });
   // The distance between columns belongs to the one on the left, also where that is right-aligned.
   const spaced = (cell: string, i: number): string => (i < last && columns[i]?.align === 'right' ? `${cell}  ` : cell);
+  const fitted = (cell: string, i: number): string => (i < last ? cell : wrapped(cell, widths[last] ?? 8));
   const heads = columns.map(({ head }) => colour.dim(head));
-  drawn.push(...[heads, ...rows].map((row) => row.map(spaced)));
+  drawn.push(...[heads, ...rows].map((row) => row.map(spaced).map(fitted)));
   return drawn
     .toString()
     .split('\n')
     .map((line) => `${' '.repeat(indent)}${line}`.trimEnd())
     .map((line) => `${line}\n`)
     .join('');
+}
+
+/** A cell that is too wide, cut anywhere into lines (a path must not lose a part): without its colours. */
+function wrapped(cell: string, width: number): string {
+  if (visible(cell) <= width) return cell;
+  const plain = cell.replace(/\x1b\[[0-9;]*m/g, '');
+  return (plain.match(new RegExp(`.{1,${width}}`, 'g')) ?? []).join('\n');
 }
 
 /** Words in lines that fit, all but the first indented by `hang`. */

@@ -2,9 +2,11 @@
  * Parts of the command that need no mount: what doctor finds on systems that
  * lack something, ids and masks, the matrix, why an adapter is kept from a guest.
  */
+
 import t from 'tap';
 import type { Host } from '../../scripts/doctor/host.js';
 import { examine } from '../../scripts/doctor/needs.js';
+import { table } from '../../scripts/output/table.js';
 import { idRanges, idsInMask, runName, runs } from '../../scripts/show/ids.js';
 import { drawMachine } from '../../scripts/show/machine.js';
 import { summarise } from '../../scripts/show/queues.js';
@@ -238,4 +240,15 @@ t.test('why an adapter is kept from a guest', async (t) => {
   t.match(reasons({ mdevs: [mdev([1], [0], [])], queues: [queue(1, 0, 'vfio_ap')] }), [{ reason: /reset .* failed/ }]);
   const [summary] = summarise(machine(4, 2, { mdevs: [mdev([1], [0, 7], [1])], queues: [queue(1, 0, 'vfio_ap')] }));
   t.same(summary?.filteredDomains, [7], 'domains that are not the host’s');
+});
+
+t.test('colours do not count in the width of a cell', async (t) => {
+  const red = (text: string): string => `\x1b[31m${text}\x1b[39m`;
+  const drawn = table(
+    [{ head: 'card' }, { head: 'online' }, { head: 'serial' }],
+    [['00', red('yes'), red('93AADF00')]],
+  );
+  t.match(drawn, red('yes'));
+  t.match(drawn, red('93AADF00'));
+  t.equal(drawn.trimEnd().split('\n').length, 2, 'one line for the heads, one for the row');
 });
