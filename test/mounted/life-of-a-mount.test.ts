@@ -126,7 +126,8 @@ t.test('3 signals take the tree away and let everybody go', { skip }, async (t) 
       t.equal(await daemon.ended(), 0, 'a clean end');
       t.ok(Date.now() - start < 3000, 'at once');
       t.match((await interruptible).stderr, /Interrupted system call/);
-      t.match((await stubborn).stderr, /Interrupted system call|Input\/output error/);
+      // bash tries again after EINTR; the second try may meet the end of the connection itself.
+      t.match((await stubborn).stderr, /Interrupted system call|Input\/output error|Software caused connection abort/);
       t.notOk(isMounted(daemon.directory));
       t.equal((await shell(`ls -A ${daemon.directory}`)).stdout, '', 'the directory is as before');
       t.equal((await idle).stdout, '', 'who has a file open finds nothing more in it');
