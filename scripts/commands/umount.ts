@@ -11,7 +11,7 @@ import { detachCommand, isMounted } from '../../fs-tree/transport/mount-point.js
 import { EXIT } from '../exit-status.js';
 import { Failure } from '../failure.js';
 import { examples } from '../help.js';
-import { chooseMount } from '../mounts/choose.js';
+import { addSysOption, chooseMount } from '../mounts/choose.js';
 import { type FoundMount, isAlive, mounts } from '../mounts/registry.js';
 import { print } from '../output/terminal.js';
 
@@ -27,11 +27,14 @@ export function addUmount(program: Command): void {
     .alias('unmount')
     .summary('end a machine and take its tree away')
     .description('Ends the machine that is mounted on a directory. Whoever waits in one of its files is let go.')
-    .argument('[directory]', 'where it is mounted (default: $AP_SYSFS, else the only one mounted)');
+    .argument('[directory]', 'where it is mounted (default: --sys, else $AP_SYSFS, else the only one mounted)');
+  addSysOption(command);
   examples(command, [
     ['ap-sysfs umount sys', 'the machine on ./sys'],
     ['ap-sysfs umount', 'the only one that is mounted'],
-  ]).action((directory: string | undefined) => umount(directory));
+  ]).action((directory: string | undefined, options: { sys?: string }, self: Command) =>
+    umount(directory ?? self.optsWithGlobals<{ sys?: string }>().sys ?? options.sys),
+  );
 }
 
 async function umount(directory: string | undefined): Promise<void> {
