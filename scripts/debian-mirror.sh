@@ -23,7 +23,7 @@ mirror=${DEBIAN_MIRROR:-$(apt-get indextargets --format '$(ORIGIN) $(SUITE) $(RE
   grep '/debian/\?$' | head -1)
 if [ -z "$mirror" ]; then
   echo "the system's apt sources name no mirror of Debian. Name one:" >&2
-  echo '  export DEBIAN_MIRROR=http://deb.debian.org/debian' >&2
+  echo '  export DEBIAN_MIRROR=http://MIRROR/debian' >&2
   exit 1
 fi
 echo "$mirror"

@@ -86,7 +86,7 @@ echo "$me: asking $mirror for the packages" >&2
 apt-get -c "$work/apt.conf" -q=2 update > "$work/log" 2>&1 || {
   cat "$work/log" >&2
   fail "the lists of packages could not be fetched from $mirror" \
-    "is the network there? Another mirror: DEBIAN_MIRROR=http://deb.debian.org/debian $me"
+    "is the network there? Another mirror: DEBIAN_MIRROR=http://MIRROR/debian $me"
 }
 
 packages="s390-tools:s390x libc6:s390x libjson-c5:s390x"

@@ -32,7 +32,11 @@ function parseOwner(text: string): Owner {
   if (text === 'me') return me();
   const match = /^(\d+):(\d+)$/.exec(text);
   if (!match) throw new InvalidArgumentError('It is root, me, or UID:GID in numbers.');
-  return { uid: Number(match[1]), gid: Number(match[2]) };
+  const owner = { uid: Number(match[1]), gid: Number(match[2]) };
+  // All ones means "nobody in particular" to chown.
+  if (owner.uid >= 0xffff_ffff || owner.gid >= 0xffff_ffff)
+    throw new InvalidArgumentError('UID and GID are at most 4294967294.');
+  return owner;
 }
 
 export function addWorldOptions(command: Command): Command {
