@@ -58,8 +58,13 @@ export function parseMachineFile(text: string, file: string): MachineFile {
     text: what,
   }));
   if (!source.readable) throw new MachineFileError(problems);
-  // A file with nothing but comments describes a machine without adapters.
-  const contents = source.value ?? {};
+  // Most likely not what was meant: a pipe that nobody reads, a file that was emptied.
+  if (source.value === undefined) {
+    const text =
+      'nothing is described here; `ap-sysfs machine` prints a file to start from, {} is a machine without adapters';
+    throw new MachineFileError([{ line: 1, column: 1, severity: 'error', file, path: '', text }]);
+  }
+  const contents = source.value;
   const form = formProblems(formErrors(contents), contents);
   for (const { path, key, text: what } of form)
     problems.push({ ...source.locate(path, key), severity: 'error', file, path: pathText(path), text: what });

@@ -2,11 +2,11 @@
  * Programs that send requests to /dev/z90crypt, for tests in virtual time.
  */
 import { isKernelError } from '../../lib/errno.js';
-import { concat, fromBigInt, toBigInt } from '../../lib/hardware/bytes.js';
-import { encodeCprbx, encodeFacilityQuery } from '../../lib/hardware/messages.js';
+import { fromBigInt, toBigInt } from '../../lib/hardware/bytes.js';
 import { Task } from '../../lib/sync/task.js';
 import type { ZcryptFile } from '../../lib/zcrypt/file.js';
 import { AUTOSEL_DOM, AUTOSELECT } from '../../lib/zcrypt/user.js';
+import { ccaRequest } from './cca-request.js';
 import type { Scenario } from './scenario.js';
 
 /** Bytes of a 1024-bit modulus; the card does not care where it comes from. */
@@ -60,24 +60,8 @@ export class Requests {
 
   /** A CCA facility query. */
   async cca({ card = AUTOSELECT, domain = AUTOSEL_DOM, funcId = 'T2' }: CcaOptions = {}): Promise<string> {
-    const parameters = encodeFacilityQuery('STATICSA');
-    const control = concat(encodeCprbx({ funcId, reqParml: parameters.length, rplMsgbl: 4096, domain }), parameters);
-    return this.#ending(
-      this.#file.sendCprb(this.#task(), {
-        agentId: 0x4341,
-        userDefined: card,
-        requestControlBlkLength: control.length,
-        requestControlBlk: control,
-        requestDataLength: 0,
-        requestData: undefined,
-        replyControlBlkLength: 4096,
-        replyControlBlk: new Uint8Array(4096),
-        replyDataLength: 0,
-        replyData: undefined,
-        status: 0xffff,
-      }),
-      () => true,
-    );
+    const request = ccaRequest({ userDefined: card, domain, funcId });
+    return this.#ending(this.#file.sendCprb(this.#task(), request), () => true);
   }
 
   #task(): Task {

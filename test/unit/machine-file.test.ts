@@ -49,7 +49,9 @@ t.test('ways to write the same', (t) => {
     read(`adapters:\n- {id: 0, type: 14, mode: cca, serial: ${text}}\ndomains: {usage: 1}`);
   for (const text of ['01234567', '93E00012', '0x123456', '"1"'])
     t.equal(serial(text).adapters?.[0]?.serial, text.replaceAll('"', ''), 'a serial number is text');
-  t.same(read(''), {}, 'nothing');
+  t.same(read('{}'), {}, 'a machine of which nothing is said');
+  for (const text of ['', '# only a comment\n', '---\n', 'null\n'])
+    t.throws(() => read(text), /nothing is described here/, JSON.stringify(text));
   t.same(read('# only a comment\nadapters:\nkernel: {version: }\n'), { kernel: {} }, 'fields without a value');
   t.end();
 });

@@ -2,10 +2,8 @@
  * zcrypt device nodes: names, masks, rights (recording 45).
  */
 import t from 'tap';
-import { concat } from '../../lib/hardware/bytes.js';
-import { CPRBX_LENGTH, encodeCprbx, encodeFacilityQuery } from '../../lib/hardware/messages.js';
 import type { Zcdn, ZcryptClass } from '../../lib/zcrypt/nodes.js';
-import { AUTOSELECT, type IcaXcRb } from '../../lib/zcrypt/user.js';
+import { ccaRequest } from '../support/cca-request.js';
 import { errnoOf, KERNELS, RsaJob, ZcryptMachine } from './zcrypt-support.js';
 
 const job = new RsaJob(1024);
@@ -154,24 +152,8 @@ t.test('administrative and unknown CCA requests through a node', async (t) => {
   const n = node(m, 'n');
   for (const which of ['ioctlm', 'apm', 'aqm'] as const) await n.maskStore(m.task(), which, `0x${'f'.repeat(64)}`);
   const file = await m.kernel.zcrypt.open(m.task(), { major: 247, minor: n.minor });
-  const send = (funcId: string, domain: number): Promise<string> => {
-    const parameters = encodeFacilityQuery('STATICSA');
-    const control = concat(encodeCprbx({ funcId, reqParml: parameters.length, domain }), parameters);
-    const xcrb: IcaXcRb = {
-      agentId: 0x4341,
-      userDefined: AUTOSELECT,
-      requestControlBlkLength: CPRBX_LENGTH + parameters.length,
-      requestControlBlk: control,
-      requestDataLength: 0,
-      requestData: undefined,
-      replyControlBlkLength: 4096,
-      replyControlBlk: new Uint8Array(4096),
-      replyDataLength: 0,
-      replyData: undefined,
-      status: 0,
-    };
-    return errnoOf(file.sendCprb(m.task(), xcrb));
-  };
+  const send = (funcId: string, domain: number): Promise<string> =>
+    errnoOf(file.sendCprb(m.task(), ccaRequest({ funcId, domain })));
   t.equal(await send('T2', 4), 'ok');
   t.equal(await send('T3', 4), 'ENODEV');
   t.equal(await send('T9', 4), 'EOPNOTSUPP');

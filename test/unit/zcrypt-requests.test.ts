@@ -4,17 +4,9 @@
  */
 import t from 'tap';
 import { concat } from '../../lib/hardware/bytes.js';
-import {
-  CPRBX_LENGTH,
-  decodeCprbx,
-  EP11_QUERY,
-  encodeCprbx,
-  encodeEp11Cprb,
-  encodeFacilityQuery,
-  encodeFunction,
-  encodeXcpQuery,
-} from '../../lib/hardware/messages.js';
-import { AUTOSEL_AP, AUTOSEL_DOM, AUTOSELECT, type Ep11Urb, type IcaXcRb } from '../../lib/zcrypt/user.js';
+import { CPRBX_LENGTH, decodeCprbx, EP11_QUERY, encodeEp11Cprb, encodeXcpQuery } from '../../lib/hardware/messages.js';
+import { AUTOSEL_AP, type Ep11Urb } from '../../lib/zcrypt/user.js';
+import { ccaRequest } from '../support/cca-request.js';
 import { errnoOf, KERNELS, RsaJob, ZcryptMachine } from './zcrypt-support.js';
 
 const job = new RsaJob(1024);
@@ -26,26 +18,6 @@ async function load(m: ZcryptMachine, count: number): Promise<string[]> {
   for (let n = 0; n < count; n++) results.push(await errnoOf(file.modexpo(m.task(), job.me())));
   file.close();
   return results;
-}
-
-function cca(over: Partial<IcaXcRb> & { domain?: number; funcId?: string; functionCode?: string } = {}): IcaXcRb {
-  const { domain = AUTOSEL_DOM, funcId = 'T2', functionCode, ...rest } = over;
-  const parameters = functionCode ? encodeFunction(functionCode, []) : encodeFacilityQuery('STATICSA');
-  const control = concat(encodeCprbx({ funcId, reqParml: parameters.length, rplMsgbl: 4096, domain }), parameters);
-  return {
-    agentId: 0x4341,
-    userDefined: AUTOSELECT,
-    requestControlBlkLength: control.length,
-    requestControlBlk: control,
-    requestDataLength: 0,
-    requestData: undefined,
-    replyControlBlkLength: 4096,
-    replyControlBlk: new Uint8Array(4096),
-    replyDataLength: 0,
-    replyData: undefined,
-    status: 0xffff,
-    ...rest,
-  };
 }
 
 function ep11(over: Partial<Ep11Urb> & { flags?: number; targetId?: number; req?: Uint8Array } = {}): Ep11Urb {
@@ -269,11 +241,11 @@ t.test('bad replies of a CCA card', async (t) => {
   const file = await m.open();
   m.zc(0).onlineStore(m.task(), '1');
   await m.hw('queue 00.0004 reply 0x82 0x22');
-  const refused = cca();
+  const refused = ccaRequest();
   t.equal(await errnoOf(file.sendCprb(m.task(), refused)), 'EINVAL');
   t.equal(refused.status, 0x0008044d);
   await m.hw('queue 00.0004 reply cca 8 33');
-  const answered = cca();
+  const answered = ccaRequest();
   await file.sendCprb(m.task(), answered);
   t.equal(
     decodeCprbx(answered.replyControlBlk as Uint8Array)?.returnCode,
@@ -368,7 +340,7 @@ t.test('CCA requests: checks, cards, domains', async (t) => {
   for (const version of KERNELS) {
     const m = await ZcryptMachine.boot(version);
     const file = await m.open();
-    const send = (over: Parameters<typeof cca>[0]) => errnoOf(file.sendCprb(m.task(), cca(over)));
+    const send = (over: Parameters<typeof ccaRequest>[0]) => errnoOf(file.sendCprb(m.task(), ccaRequest(over)));
     m.resetCounts();
     t.equal(await send({ requestControlBlkLength: 219 }), 'EINVAL');
     t.equal(await send({ requestControlBlkLength: 12288 }), 'EINVAL');
@@ -384,7 +356,7 @@ t.test('CCA requests: checks, cards, domains', async (t) => {
     t.equal(await send({ domain: 0x55, userDefined: 0 }), 'ok', 'a control-only domain: any usage domain');
     t.equal(m.counts()['00.0004'], 1);
     t.equal(await send({ replyControlBlkLength: 300 }), 'EMSGSIZE');
-    const good = cca({ userDefined: 0 });
+    const good = ccaRequest({ userDefined: 0 });
     await file.sendCprb(m.task(), good);
     t.equal(good.replyControlBlkLength, CPRBX_LENGTH + 2 + 82 + 206);
     t.equal(good.status, 0);
