@@ -243,12 +243,13 @@ export class ApBus {
     });
   }
 
-  traceRequest(message: ApMessage, what: string, aq: ApQueue): void {
+  /** One step of a request on its way through a queue. @param how by which instruction, or why */
+  traceRequest(message: ApMessage, what: string, aq: ApQueue, how?: string): void {
     const { trace } = this.core.ports;
     if (!trace.enabled) return;
     trace.emit({
       kind: 'ap.request',
-      text: `request ${message.requestId} ${what} ${aq.name}`,
+      text: `request ${message.requestId} ${what} ${aq.name}${how === undefined ? '' : ` (${how})`}`,
       data: { queue: aq.name, request: message.requestId, what },
     });
   }

@@ -140,7 +140,7 @@ const write: Action = (aq) => {
       if (aq.queueCount === 1) aq.armRequestTimer();
       aq.requestq.shift();
       aq.pendingq.push(message);
-      aq.ap.traceRequest(message, 'sent', aq);
+      aq.ap.traceRequest(message, 'sent', aq, 'NQAP');
       if (aq.queueCount < aq.card.queueDepth) {
         aq.smState = SmState.WORKING;
         return SmWait.AGAIN;
@@ -158,7 +158,7 @@ const write: Action = (aq) => {
     case RC.REQ_FAC_NOT_INST:
       aq.requestq.shift();
       message.rc = 'EINVAL';
-      aq.ap.traceRequest(message, 'refused', aq);
+      aq.ap.traceRequest(message, 'refused', aq, 'NQAP');
       message.receive(aq, message, undefined);
       return SmWait.AGAIN;
     default:
@@ -208,10 +208,11 @@ function receive(aq: ApQueue): ApQueueStatus {
     if (message) {
       aq.pendingq.splice(at, 1);
       if (parts > 1) {
+        aq.ap.traceRequest(message, 'answered', aq, `DQAP, ${parts} parts`);
         message.rc = 'EMSGSIZE';
         message.receive(aq, message, undefined);
       } else {
-        aq.ap.traceRequest(message, 'answered', aq);
+        aq.ap.traceRequest(message, 'answered', aq, 'DQAP');
         message.receive(aq, message, { psmid, bytes: reply });
       }
     } else aq.ap.dbf(4, `ap_sm_recv unassociated reply psmid=0x${psmid.toString(16)} on 0x${aq.name}`);
@@ -222,6 +223,7 @@ function receive(aq: ApQueue): ApQueueStatus {
     aq.queueCount > 0
   ) {
     // The card forgot requests: they are sent again.
+    for (const message of aq.pendingq) aq.ap.traceRequest(message, 'queued', aq, 'again: the card forgot it');
     aq.queueCount = 0;
     aq.requestq = [...aq.pendingq, ...aq.requestq];
     aq.pendingq = [];

@@ -119,14 +119,17 @@ export class ApQueue extends Device {
     this.ap.traceRequest(message, 'cancelled', this);
   }
 
-  /** `ap_flush_queue`: every request goes back to its sender with EAGAIN, pending ones first. */
-  flush(): void {
+  /**
+   * `ap_flush_queue`: every request goes back to its sender with EAGAIN, pending ones first.
+   * @param why what the trace says of it
+   */
+  flush(why: string): void {
     for (const list of ['pendingq', 'requestq'] as const) {
       const messages = this[list];
       this[list] = [];
       for (const message of messages) {
         message.rc = 'EAGAIN';
-        this.ap.traceRequest(message, 'flushed', this);
+        this.ap.traceRequest(message, 'flushed', this, `EAGAIN, ${why}`);
         message.receive(this, message, undefined);
       }
     }
@@ -135,7 +138,7 @@ export class ApQueue extends Device {
 
   /** `reset` written. */
   resetStore(): void {
-    this.flush();
+    this.flush('reset by a user');
     this.smState = SmState.RESET_START;
     this.ap.poll.wait(smEvent(this, SmEvent.POLL));
     this.ap.dbf(5, `reset_store reset queue=${this.name} triggered by user`);
@@ -143,7 +146,7 @@ export class ApQueue extends Device {
 
   /** Removal, step 1 (`ap_queue_prepare_remove`): nothing is accepted any more, everybody gets EAGAIN. */
   prepareRemove(): void {
-    this.flush();
+    this.flush('step 1 of the removal');
     this.devState = DevState.SHUTDOWN;
     this.requestTimer?.cancel();
     this.requestTimer = undefined;

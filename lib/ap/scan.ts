@@ -345,7 +345,7 @@ export class Scan {
     if (chkstop && !aq.chkstop) {
       aq.chkstop = true;
       if (initialised) this.#error(aq, RC.CHECKSTOPPED);
-      aq.flush();
+      aq.flush('check-stopped');
     } else if (!chkstop && aq.chkstop) {
       aq.chkstop = false;
       if (initialised) this.#return(aq);
@@ -353,13 +353,13 @@ export class Scan {
       aq.config = false;
       if (initialised) this.#error(aq, RC.DECONFIGURED);
       aq.sendConfigUevent();
-      aq.flush();
+      aq.flush('deconfigured');
     } else if (!decfg && !aq.config) {
       aq.config = true;
       if (initialised) this.#return(aq);
       aq.sendConfigUevent();
     } else if (!decfg && aq.devState === DevState.ERROR) {
-      aq.flush();
+      aq.flush('error');
       aq.initState();
     }
   }

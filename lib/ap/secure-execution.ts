@@ -38,7 +38,7 @@ export function seBindText(aq: ApQueue): string {
 export function seBindStore(aq: ApQueue, written: string): void {
   if (!canBind(aq)) throw new KernelError('EINVAL');
   if (!kstrtobool(written)) {
-    aq.flush();
+    aq.flush('unbound');
     aq.rapqFbit = true;
     aq.initState();
     return;

@@ -115,24 +115,29 @@ export class Zcrypt {
     return true;
   }
 
-  /** A user's request with all its tries. */
-  retrying<T>(task: Task, attempt: (track: Track) => Promise<T>): Promise<T> {
-    const track = this.newTrack();
-    return withRetry(
-      track,
-      () => attempt(track),
-      () => this.rescan(task),
+  /**
+   * A user's request with all its tries.
+   * @param what the call that it is, for the trace
+   */
+  retrying<T>(task: Task, what: string, track: Track, attempt: () => Promise<T>): Promise<T> {
+    return this.#told(task, what, track, () =>
+      withRetry(track, attempt, () => {
+        this.tell(track, 'zcrypt.rescan', 'ENODEV: the bus is scanned');
+        return this.rescan(task);
+      }),
     );
   }
 
   /** `zcrypt_send_cprb`: a CCA request of the kernel itself. */
   kernelSendCprb(task: Task, xcrb: IcaXcRb): Promise<void> {
-    return this.#kernelSend(task, (track) => this.sendCprb(task, this.busPerms, track, xcrb));
+    return this.#kernelSend(task, 'zcrypt_send_cprb', (track) => this.sendCprb(task, this.busPerms, track, xcrb));
   }
 
   /** `zcrypt_send_ep11_cprb`: an EP11 request of the kernel itself. */
   kernelSendEp11Cprb(task: Task, urb: Ep11Urb): Promise<void> {
-    return this.#kernelSend(task, (track) => this.sendEp11Cprb(task, this.busPerms, track, urb));
+    return this.#kernelSend(task, 'zcrypt_send_ep11_cprb', (track) =>
+      this.sendEp11Cprb(task, this.busPerms, track, urb),
+    );
   }
 
   /** One try of RSA with a modulus. @throws EINVAL, EFAULT, ENODEV, EAGAIN, EMSGSIZE, EINTR */
@@ -205,8 +210,10 @@ export class Zcrypt {
       weight: (zc) => zc.type.speedRating[SPEED.RNG],
       queue: (zq) => zq.ops.rng !== undefined,
     };
-    const block = await this.#on(task, wanted, this.newTrack(), false, async (sender, { queue }) =>
-      queue.ops.rng?.(sender, queue),
+    const track = this.newTrack();
+    track.tries = 1;
+    const block = await this.#told(task, 'zcrypt_rng', track, () =>
+      this.#on(task, wanted, track, false, async (sender, { queue }) => queue.ops.rng?.(sender, queue)),
     );
     if (!block) throw new KernelError('EIO');
     return block;
@@ -222,9 +229,28 @@ export class Zcrypt {
     return !ap.usageDomainConfigured(domain) && ap.controlDomainConfigured(domain);
   }
 
-  async #kernelSend(task: Task, attempt: (track: Track) => Promise<void>): Promise<void> {
-    if (this.profile.kernelSendRetries) await this.retrying(task, attempt);
-    else await attempt(this.newTrack());
+  async #kernelSend(task: Task, what: string, attempt: (track: Track) => Promise<void>): Promise<void> {
+    const track = this.newTrack();
+    if (this.profile.kernelSendRetries) return this.retrying(task, what, track, () => attempt(track));
+    track.tries = 1;
+    return this.#told(task, what, track, () => attempt(track));
+  }
+
+  /** The first and the last word of a request's story. */
+  async #told<T>(task: Task, what: string, track: Track, run: () => Promise<T>): Promise<T> {
+    const { trace } = this.core.ports;
+    if (!trace.enabled) return run();
+    this.tell(track, 'zcrypt.request', `created: ${what} by ${task.comm}[${task.pid}]`);
+    let ending = 'ok';
+    try {
+      return await run();
+    } catch (e) {
+      ending = isKernelError(e) ? e.errno : String(e);
+      throw e;
+    } finally {
+      const tries = track.tries === 1 ? '1 try' : `${track.tries} tries`;
+      this.tell(track, 'zcrypt.end', `ended: ${ending} after ${tries}`);
+    }
   }
 
   /** Chooses a queue, works on it, gives it back. @throws ENODEV there is none */
@@ -238,18 +264,24 @@ export class Zcrypt {
     const picked = this.distributor.pick(wanted, track);
     track.lastQid = 0;
     if (!picked) {
-      this.#trace(track, 'zcrypt.none', 'no matching queue');
+      this.tell(track, 'zcrypt.none', 'no matching queue');
       throw new KernelError('ENODEV', 'no matching queue');
     }
     const { queue } = picked;
-    this.#trace(track, 'zcrypt.pick', `${queue.queue.name} weight ${picked.weight}`, queue.queue.name);
+    const { name } = queue.queue;
+    track.queue = name;
+    this.tell(
+      track,
+      'zcrypt.pick',
+      `${track.tries > 1 ? 'retried on' : 'selected'} ${name} weight ${picked.weight}`,
+      name,
+    );
     try {
       const result = await work({ task, requestId: track.requestId }, picked);
-      this.#trace(track, 'zcrypt.done', `${queue.queue.name} ok`, queue.queue.name);
+      this.tell(track, 'zcrypt.done', `${name} ok`, name);
       return result;
     } catch (e) {
-      const why = isKernelError(e) ? e.errno : String(e);
-      this.#trace(track, 'zcrypt.done', `${queue.queue.name} ${why}`, queue.queue.name);
+      this.tell(track, 'zcrypt.done', `${name} ${isKernelError(e) ? e.errno : String(e)}`, name);
       throw e;
     } finally {
       this.distributor.drop(picked);
@@ -257,13 +289,14 @@ export class Zcrypt {
     }
   }
 
-  #trace(track: Track, kind: string, text: string, queue?: string): void {
+  /** A step of a request's story. */
+  tell({ requestId }: { readonly requestId: number }, kind: string, text: string, queue?: string): void {
     const { trace } = this.core.ports;
     if (!trace.enabled) return;
     trace.emit({
       kind,
-      text: `request ${track.requestId} ${text}`,
-      data: { request: track.requestId, ...(queue === undefined ? {} : { queue }) },
+      text: `request ${requestId} ${text}`,
+      data: { request: requestId, ...(queue === undefined ? {} : { queue }) },
     });
   }
 }

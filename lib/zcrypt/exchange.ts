@@ -15,11 +15,12 @@ import type { ZcryptQueue } from './queue.js';
  * @throws ENODEV the queue takes nothing; EAGAIN flushed; EINVAL refused by the hardware; EMSGSIZE reply in parts; EINTR
  */
 export async function exchange(
-  { task, requestId }: Sender,
+  sender: Sender,
   zq: ZcryptQueue,
   bytes: Uint8Array,
   special = false,
 ): Promise<Uint8Array> {
+  const { task, requestId } = sender;
   const work = new Completion();
   let answer: Uint8Array | undefined;
   const message: ApMessage = {
@@ -43,5 +44,7 @@ export async function exchange(
   }
   if (message.rc) throw new KernelError(message.rc);
   if (!answer) throw new Error(`request ${requestId}: completed without reply and without reason`);
+  if (zq.zcrypt.core.ports.trace.enabled)
+    zq.zcrypt.tell(sender, 'zcrypt.received', `received ${answer.length} bytes from ${zq.queue.name}`, zq.queue.name);
   return answer;
 }

@@ -9,6 +9,7 @@ import type { Task } from '../sync/task.js';
 import type { Zcrypt } from './api.js';
 import { ZCRYPT_MAJOR } from './nodes.js';
 import type { ApPerms } from './perms.js';
+import type { Track } from './retry.js';
 import {
   deviceStatus,
   domainIndex,
@@ -121,28 +122,29 @@ export class ZcryptFile {
     mmap: 'ENODEV',
   };
 
+  /** For a caller who wants to know afterwards how a request went: hand it to the call. */
+  newTrack(): Track {
+    return this.#zcrypt.newTrack();
+  }
+
   /** ICARSAMODEXPO. @throws EPERM, EINVAL, EFAULT, ENODEV, EIO, EMSGSIZE, EINTR */
-  async modexpo(task: Task, mex: IcaRsaModexpo): Promise<void> {
-    this.#check(IOCTL.ICARSAMODEXPO);
-    await this.#zcrypt.retrying(task, (track) => this.#zcrypt.rsaModexpo(task, this.perms, track, mex));
+  async modexpo(task: Task, mex: IcaRsaModexpo, track = this.newTrack()): Promise<void> {
+    await this.#request(task, 'ICARSAMODEXPO', track, () => this.#zcrypt.rsaModexpo(task, this.perms, track, mex));
   }
 
   /** ICARSACRT. */
-  async modexpoCrt(task: Task, crt: IcaRsaModexpoCrt): Promise<void> {
-    this.#check(IOCTL.ICARSACRT);
-    await this.#zcrypt.retrying(task, (track) => this.#zcrypt.rsaModexpoCrt(task, this.perms, track, crt));
+  async modexpoCrt(task: Task, crt: IcaRsaModexpoCrt, track = this.newTrack()): Promise<void> {
+    await this.#request(task, 'ICARSACRT', track, () => this.#zcrypt.rsaModexpoCrt(task, this.perms, track, crt));
   }
 
   /** ZSECSENDCPRB. Lengths and status are written back, on errors too. @throws also EOPNOTSUPP */
-  async sendCprb(task: Task, xcrb: IcaXcRb): Promise<void> {
-    this.#check(IOCTL.ZSECSENDCPRB);
-    await this.#zcrypt.retrying(task, (track) => this.#zcrypt.sendCprb(task, this.perms, track, xcrb));
+  async sendCprb(task: Task, xcrb: IcaXcRb, track = this.newTrack()): Promise<void> {
+    await this.#request(task, 'ZSECSENDCPRB', track, () => this.#zcrypt.sendCprb(task, this.perms, track, xcrb));
   }
 
   /** ZSENDEP11CPRB. */
-  async sendEp11Cprb(task: Task, urb: Ep11Urb): Promise<void> {
-    this.#check(IOCTL.ZSENDEP11CPRB);
-    await this.#zcrypt.retrying(task, (track) => this.#zcrypt.sendEp11Cprb(task, this.perms, track, urb));
+  async sendEp11Cprb(task: Task, urb: Ep11Urb, track = this.newTrack()): Promise<void> {
+    await this.#request(task, 'ZSENDEP11CPRB', track, () => this.#zcrypt.sendEp11Cprb(task, this.perms, track, urb));
   }
 
   /** A statistics call; only the ioctl mask counts. @throws EPERM */
@@ -155,6 +157,16 @@ export class ZcryptFile {
   unknownIoctl(command: number): never {
     this.#check(command & 0xff);
     throw new KernelError('ENOTTY');
+  }
+
+  #request(
+    task: Task,
+    name: 'ICARSAMODEXPO' | 'ICARSACRT' | 'ZSECSENDCPRB' | 'ZSENDEP11CPRB',
+    track: Track,
+    attempt: () => Promise<void>,
+  ): Promise<void> {
+    this.#check(IOCTL[name]);
+    return this.#zcrypt.retrying(task, `${name} on ${this.perms.name}`, track, attempt);
   }
 
   /** `zcrypt_check_ioctl`. @throws EPERM */

@@ -9,6 +9,8 @@ import type { ApBus } from '../ap/bus.js';
 import { Mask } from '../text/bitmap.js';
 
 export interface ApPerms {
+  /** Name of the device node that they belong to. */
+  readonly name: string;
   readonly ioctlm: Mask;
   readonly apm: Mask;
   readonly aqm: Mask;
@@ -22,6 +24,7 @@ export function busPerms(ap: ApBus | undefined): ApPerms {
   const ones = Mask.ones();
   const zeros = Mask.zeros();
   return {
+    name: 'z90crypt',
     isBus: true,
     get ioctlm() {
       return ap?.ioctlm ?? ones;

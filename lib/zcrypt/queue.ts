@@ -54,7 +54,7 @@ export class ZcryptQueue {
   forceOnline(online: boolean): boolean {
     if (this.online === online) return false;
     this.online = online;
-    if (!online) this.queue.flush();
+    if (!online) this.queue.flush('card offline');
     return true;
   }
 
@@ -87,6 +87,6 @@ export class ZcryptQueue {
     this.online = value;
     this.zcrypt.dbf(5, `online_store queue=${this.queue.name} online=${value ? 1 : 0}`);
     this.queue.sendOnlineUevent(value);
-    if (!value) this.queue.flush();
+    if (!value) this.queue.flush('offline');
   }
 }

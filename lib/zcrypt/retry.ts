@@ -9,20 +9,30 @@ import type { Qid } from '../hardware/instructions.js';
 
 const TRACK_AGAIN_MAX = 10;
 
-/** What is remembered between the tries of one request. */
+/** What is remembered between the tries of one request, and what became of them. */
 export class Track {
   /** Tries that ended with EAGAIN. */
   againCounter = 0;
   /** Queue of the last try; 0: none, or one that is not remembered. */
   lastQid: Qid = 0;
   lastRc: Errno | undefined;
+  /** Tries so far, also those that found no queue. Not the kernel's: for whoever looks on. */
+  tries = 0;
+  /** Name of the last queue that it was given to; unlike `lastQid` always remembered. Not the kernel's. */
+  queue: string | undefined;
 
   constructor(readonly requestId: number) {}
+
+  /** Tries after the first one. */
+  get retries(): number {
+    return Math.max(0, this.tries - 1);
+  }
 }
 
 /** Until the result is not EAGAIN. @throws EIO after ten tries */
 async function tries<T>(track: Track, attempt: () => Promise<T>): Promise<T> {
   for (;;) {
+    track.tries++;
     try {
       const result = await attempt();
       track.lastRc = undefined;

@@ -37,7 +37,7 @@ export const SEED_000: readonly Row[] = [
     '0-2',
     'nothing is flushed',
     'lib/ap/queue.ts',
-    'this.flush();\n    this.devState = DevState.SHUTDOWN;',
+    "this.flush('step 1 of the removal');\n    this.devState = DevState.SHUTDOWN;",
     'this.devState = DevState.SHUTDOWN;',
   ],
   [

@@ -263,7 +263,13 @@ t.test('0-10 a flushed request is answered by another queue, or fails with ENODE
   await s.put('05.0004', `${CEX4QUEUE}/unbind`);
   t.equal(await first, 'ok');
   const story = s.story(/request|driver/).map((line) => line.replace(/^request \d+ /, ''));
-  t.same(story, ['flushed 05.0004', '05.0004 driver', 'queued 06.0004', 'sent 06.0004', 'answered 06.0004']);
+  t.same(story, [
+    'flushed 05.0004 (EAGAIN, step 1 of the removal)',
+    '05.0004 driver',
+    'queued 06.0004',
+    'sent 06.0004 (NQAP)',
+    'answered 06.0004 (DQAP)',
+  ]);
 
   await s.hw('queue 06.0004 hold');
   const second = requests.rsa();

@@ -437,5 +437,5 @@ t.test('ids: thread id and a running number', async (t) => {
   const first = api?.nextPsmid(task, 50) ?? 0n;
   t.equal(first >> 32n, BigInt(task.pid));
   t.equal(api?.nextPsmid(task, 50), first + 1n);
-  t.ok(m.trace.some((e) => e.kind === 'zcrypt.pick' && e.text === 'request 1 00.0004 weight 24'));
+  t.ok(m.trace.some((e) => e.kind === 'zcrypt.pick' && e.text === 'request 1 selected 00.0004 weight 24'));
 });
