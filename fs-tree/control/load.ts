@@ -1,143 +1,57 @@
 /**
  * `load`: programs that use the zcrypt device nodes.
  *
- * A device node in a mount cannot be opened through it, so a program that
- * stands for one with an open node says here what it would call:
- *   open MAJOR MINOR [COMM]   its number is the reply
- *   request N me|crt BITS     RSA work, checked; the reply is as for result
- *   start N,N,.. me|crt BITS  the same for several programs at once, without waiting
- *   result N                  `ok`, `wrong`, `pending`, or the errno's name
- *   signal N                  a signal for it: a request that waits ends with EINTR
- *   stat N NAME               the zcrypt statistics
- *   call N read|write|seek|mmap   what is refused, by its errno
- *   errors N                  a list of wrong calls
- *   close N
- * Read: the programs and what their requests came to.
+ * A device node in a mount cannot be opened through it, so programs that have
+ * one open live here. Three vocabularies, one after the other more like what a
+ * user types:
+ *   open, request, result, .. the calls of one program, step by step (load-programs.ts)
+ *   run, stop, status, ..     jobs: traffic of many requests (load-jobs.ts)
+ *   cryptoload, zcdev         whole programs of the recordings (load-tools.ts)
+ * Programs and jobs are numbered together. Read: all of them.
  */
-import { type Errno, isKernelError, KernelError } from '../../lib/errno.js';
-import type { Kernel } from '../../lib/kernel.js';
-import { Task } from '../../lib/sync/task.js';
+import { KernelError } from '../../lib/errno.js';
+import type { Task } from '../../lib/sync/task.js';
 import type { World } from '../../lib/world.js';
-import { ZcryptFile } from '../../lib/zcrypt/file.js';
-import { crtJob, modexpoJob } from './rsa-job.js';
+import { JOB_VERBS, LoadJobs } from './load-jobs.js';
+import { LoadPrograms, PROGRAM_VERBS } from './load-programs.js';
+import { cryptoload, zcdev } from './load-tools.js';
 import { type Outcome, printed } from './verbs.js';
-import { statisticText, wrongCalls } from './zcrypt-calls.js';
 
-/** How often a request is looked at before the answer is `pending`. */
-const ROUNDS = 2000;
-
-/** What a request came to. */
-type State = 'ok' | 'wrong' | 'pending' | Errno;
-
-class Program {
-  state: State | 'none' = 'none';
-  #signal = new AbortController();
-
-  constructor(
-    readonly kernel: Kernel,
-    readonly id: number,
-    readonly task: Task,
-    readonly file: ZcryptFile,
-  ) {}
-
-  request(kind: string | undefined, bits: number): void {
-    if (this.state === 'pending') throw new KernelError('EBUSY', `load: ${this.id} waits for a request`);
-    if (!(bits >= 8 && bits <= 4096 && bits % 16 === 0)) throw new KernelError('EINVAL', `load: ${bits} bits`);
-    const { crypto } = this.kernel.core.ports;
-    this.#signal = new AbortController();
-    const task = new Task({ pid: this.task.pid, comm: this.task.comm, signal: this.#signal.signal });
-    if (kind === 'me') {
-      const job = modexpoJob(crypto, bits);
-      this.#run(() => this.file.modexpo(task, job.request), job.right);
-    } else if (kind === 'crt') {
-      const job = crtJob(crypto, bits);
-      this.#run(() => this.file.modexpoCrt(task, job.request), job.right);
-    } else throw new KernelError('EINVAL', 'load: expected me or crt');
-  }
-
-  signal(): void {
-    this.#signal.abort();
-  }
-
-  #run(call: () => Promise<void>, right: () => boolean): void {
-    this.state = 'pending';
-    call().then(
-      () => {
-        this.state = right() ? 'ok' : 'wrong';
-      },
-      (e: unknown) => {
-        this.state = isKernelError(e) ? e.errno : 'EIO';
-        if (!isKernelError(e)) this.kernel.core.onBug(this.task, e);
-      },
-    );
-  }
-}
+const VERBS = [...JOB_VERBS, ...PROGRAM_VERBS, 'cryptoload', 'zcdev'];
 
 export class Load {
   readonly #world: World;
-  readonly #programs = new Map<number, Program>();
+  readonly #programs: LoadPrograms;
+  readonly #jobs: LoadJobs;
   #lastId = 0;
 
   constructor(world: World) {
     this.#world = world;
+    const nextId = (): number => ++this.#lastId;
+    this.#programs = new LoadPrograms(world, nextId);
+    this.#jobs = new LoadJobs(world, nextId);
   }
 
   describe(): string {
-    return [...this.#programs.values()].map(({ id, task, state }) => `${id} ${task.comm} ${state}\n`).join('');
+    return this.#programs.describe() + this.#jobs.describe();
   }
 
-  run = async (line: string): Promise<Outcome> => {
-    const [verb, number, ...words] = line.trim().split(/\s+/);
-    if (verb === 'open') return printed(`${await this.#open(Number(number), Number(words[0]), words[1])}\n`);
-    if (verb === 'start') {
-      for (const id of (number ?? '').split(',')) this.#programs.get(Number(id))?.request(words[0], Number(words[1]));
-      return printed('');
-    }
-    const program = this.#programs.get(Number(number));
-    if (!program) throw new KernelError('EINVAL', `load: "${line}": there is no program ${number ?? ''}`);
-    if (verb === 'request') program.request(words[0], Number(words[1]));
-    if (verb === 'signal') program.signal();
-    if (verb === 'request' || verb === 'result' || verb === 'signal')
-      return printed(`${await this.#result(program)}\n`);
-    if (verb === 'stat') return printed(statisticText(program.file, words[0] ?? ''));
-    if (verb === 'call') return printed(`${refusal(words[0] ?? '')}\n`);
-    if (verb === 'errors') return printed(await wrongCalls(program.file, program.task));
-    if (verb === 'close') {
-      program.signal();
-      await this.#result(program);
-      program.file.close();
-      this.#programs.delete(program.id);
-      return printed('');
-    }
-    throw new KernelError(
-      'EINVAL',
-      `load: "${line}": expected open, request, result, signal, stat, call, errors or close`,
-    );
+  run = async (line: string, task: Task): Promise<Outcome> => {
+    const [verb = '', ...words] = line.trim().split(/\s+/);
+    if (verb === 'cryptoload') return cryptoload(this.#world.kernel, words, task);
+    if (verb === 'zcdev') return zcdev(this.#world.kernel, words, task);
+    if (verb === 'status' && words.length === 0) return { ...printed(this.describe()), data: this.#jobs.all() };
+    if (JOB_VERBS.includes(verb)) return this.#jobs.run(verb, its(words, this.#programs, 'program'), task);
+    // A major number is none of ours.
+    if (verb === 'open') return this.#programs.run(verb, words);
+    if (PROGRAM_VERBS.includes(verb)) return this.#programs.run(verb, its(words, this.#jobs, 'job'));
+    throw new KernelError('EINVAL', `load: "${verb}" is not one of ${VERBS.join(', ')}`);
   };
-
-  async #open(major: number, minor: number, comm = 'cryptoload'): Promise<number> {
-    const { kernel } = this.#world;
-    const task = kernel.core.newTask(comm);
-    const file = await kernel.zcrypt.open(task, { major, minor });
-    const id = ++this.#lastId;
-    this.#programs.set(id, new Program(kernel, id, task, file));
-    return id;
-  }
-
-  /** Gives the machine the time that it takes by itself; a request that waits for more is pending. */
-  async #result(program: Program): Promise<State | 'none'> {
-    const { clock } = this.#world;
-    await clock.idle();
-    for (let round = 0; program.state === 'pending' && round < ROUNDS; round++) {
-      if (clock.mode === 'real' || !clock.pendingTimers().some((timer) => !timer.background)) break;
-      await clock.idle();
-    }
-    return program.state;
-  }
 }
 
-function refusal(name: string): Errno {
-  const { refused } = ZcryptFile;
-  if (!(name in refused)) throw new KernelError('EINVAL', `load: ${name}: expected ${Object.keys(refused).join(', ')}`);
-  return refused[name as keyof typeof refused];
+/** Words behind a verb of the one kind. @throws EINVAL their number is one of the other kind */
+function its(words: string[], others: { has(id: number): boolean }, what: string): string[] {
+  if (words[0] !== undefined && others.has(Number(words[0])))
+    throw new KernelError('EINVAL', `load: ${words[0]} is a ${what}: see the file help for its verbs`);
+  return words;
 }

@@ -18,6 +18,8 @@ export interface Outcome {
   readonly rc: number;
   /** Errno for a shell's write when rc is not 0; EINVAL unless given. */
   readonly error?: KernelError;
+  /** The same as stdout for programs; only in a reply to `json`. */
+  readonly data?: unknown;
 }
 
 export const printed = (stdout: string): Outcome => ({ stdout, stderr: '', rc: 0 });
@@ -29,7 +31,7 @@ export class LastError {
 
 /**
  * A store that runs a command. Written with the word `json` in front, the write
- * always succeeds and the reply is one JSON object {stdout, stderr, rc}: that
+ * always succeeds and the reply is one JSON object {stdout, stderr, rc, data?}: that
  * is for programs which stand for a command of the same vocabulary.
  */
 export function commandStore(last: LastError, run: (line: string, task: Task) => Outcome | Promise<Outcome>): Store {
@@ -38,8 +40,8 @@ export function commandStore(last: LastError, run: (line: string, task: Task) =>
     const json = /^json\s+/.exec(line);
     if (json) {
       const outcome = await settled(run, line.slice(json[0].length), ctx.task);
-      const { stdout, stderr, rc } = outcome;
-      ctx.reply?.(`${JSON.stringify({ stdout, stderr, rc })}\n`);
+      const { stdout, stderr, rc, data } = outcome;
+      ctx.reply?.(`${JSON.stringify({ stdout, stderr, rc, data })}\n`);
       return;
     }
     if (line.trim() === '') {
@@ -49,7 +51,7 @@ export function commandStore(last: LastError, run: (line: string, task: Task) =>
     const outcome = await settled(run, line, ctx.task);
     ctx.reply?.(outcome.stdout + outcome.stderr);
     if (outcome.rc === 0) return;
-    last.text = outcome.stderr;
+    last.text = outcome.stderr || outcome.stdout;
     throw outcome.error ?? new KernelError('EINVAL', outcome.stderr.trim());
   };
 }

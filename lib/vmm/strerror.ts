@@ -1,7 +1,7 @@
 /**
  * What C programs say of an errno.
  *
- * Mirrors strerror(3) of glibc, for the errnos that the calls of a VMM return.
+ * Mirrors strerror(3) of glibc, for the errnos that calls of programs return.
  */
 import type { Errno } from '../errno.js';
 
@@ -10,6 +10,7 @@ const TEXT: Partial<Record<Errno, string>> = {
   ENOENT: 'No such file or directory',
   EINTR: 'Interrupted system call',
   EIO: 'Input/output error',
+  ENXIO: 'No such device or address',
   EBADF: 'Bad file descriptor',
   EAGAIN: 'Resource temporarily unavailable',
   ENOMEM: 'Cannot allocate memory',
@@ -20,6 +21,7 @@ const TEXT: Partial<Record<Errno, string>> = {
   EINVAL: 'Invalid argument',
   ENOTTY: 'Inappropriate ioctl for device',
   EBADFD: 'File descriptor in bad state',
+  EMSGSIZE: 'Message too long',
   EOPNOTSUPP: 'Operation not supported',
   EADDRINUSE: 'Address already in use',
   EADDRNOTAVAIL: 'Cannot assign requested address',

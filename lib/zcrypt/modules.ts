@@ -16,6 +16,12 @@ import { kstrtouint, scanI } from '../text/kstrto.js';
 import { Zcrypt } from './api.js';
 import { cex4CardDriver, cex4QueueDriver } from './cex4.js';
 import { ZcryptFile } from './file.js';
+import { ZCRYPT_MAJOR } from './nodes.js';
+import { Program } from './program/program.js';
+import { type SendRequest, type Sent, sendOne } from './program/send.js';
+import type { RequestKind } from './program/work.js';
+
+const MISC_MAJOR = 10;
 
 /** Parameters of `zcrypt` with what they are unless given. */
 const DEFAULT_MEMPOOL_THRESHOLD = 5;
@@ -70,6 +76,41 @@ export class ZcryptStack {
   async open(task: Task, number: { readonly major: number; readonly minor: number }): Promise<ZcryptFile> {
     if (!this.#loaded) throw new KernelError('ENXIO');
     return ZcryptFile.open(task, this.#loaded, number);
+  }
+
+  /**
+   * Number of a device node by its path below /dev: `z90crypt`, or a zcdn node's name.
+   * @throws ENOENT there is no such node
+   */
+  node(path: string): { readonly major: number; readonly minor: number } {
+    const { core, profile } = this.#kernel;
+    const name = path.replace(/^\/dev\//, '');
+    const ours = ([, { major, minor }]: readonly [string, { major: number; minor: number }]): boolean =>
+      major === ZCRYPT_MAJOR || (major === MISC_MAJOR && minor === profile.z90cryptMinor);
+    const nodes = [...core.devtmpfs.nodes].filter(ours);
+    const found = nodes.find(([known]) => known === name);
+    if (found) return found[1];
+    const known = nodes.map(([name]) => name).join(', ') || 'none: the module zcrypt is not loaded';
+    throw new KernelError('ENOENT', `there is no zcrypt node ${name} (known: ${known})`);
+  }
+
+  /** A program opens a node, by its path below /dev. @throws ENOENT, ENXIO; EINTR */
+  async start(comm: string, node = 'z90crypt'): Promise<Program> {
+    const { core } = this.#kernel;
+    const task = core.newTask(comm);
+    return new Program(core, task, await this.open(task, this.node(node)));
+  }
+
+  /**
+   * Sends one request as a program would: opens the node, calls, closes it.
+   *
+   *     const { apqn, retries, latency, reply } = await kernel.zcrypt.send({ kind: 'cca', adapter: 3 });
+   *
+   * @throws KernelError with the errno of the ioctl; ENOENT no such node; EINVAL the words make no sense
+   */
+  send<K extends RequestKind>(request: SendRequest<K>): Promise<Sent<K>> {
+    const { crypto } = this.#kernel.core.ports;
+    return sendOne(crypto, (node) => this.start('send', node), request);
   }
 
   /** `zcrypt_api_init`. @throws EINVAL, ERANGE a parameter is no good */

@@ -102,6 +102,7 @@ t.test('lib: what stands on what', (t) => {
     kvm: ['text', 'sync', 'hardware', 'profile', 'driver-core'],
     ap: ['text', 'sync', 'profile', 'hardware', 'driver-core'],
     zcrypt: ['text', 'sync', 'profile', 'hardware', 'driver-core', 'ap'],
+    load: ['text', 'sync', 'profile', 'hardware', 'driver-core', 'ap', 'zcrypt'],
     'vfio-ap': ['text', 'sync', 'profile', 'hardware', 'driver-core', 'ap', 'kvm'],
   };
   for (const [folder, below] of Object.entries(STANDS_ON)) {
