@@ -54,6 +54,8 @@ export class SimClock implements Clock {
   #order = 0;
   /** Binary heap by expiry; cancelled timers stay until they surface. */
   readonly #heap: SimTimer[] = [];
+  /** Those of them that were cancelled. */
+  #cancelled = 0;
   #foreground = 0;
   #armed: { cancel(): void; expires: number } | undefined;
   #jumpPlanned = false;
@@ -148,10 +150,12 @@ export class SimClock implements Clock {
   /** @internal */
   forget(timer: SimTimer): void {
     if (!timer.background) this.#foreground--;
+    this.#cancelled++;
     // Cancelled timers are mostly at the top soon; a heap full of them is rebuilt.
-    if (this.#heap.length > 64 && this.#heap.filter((t) => t.pending).length < this.#heap.length / 4) {
+    if (this.#heap.length > 64 && this.#cancelled > 0.75 * this.#heap.length) {
       const live = this.#heap.filter((t) => t.pending);
       this.#heap.length = 0;
+      this.#cancelled = 0;
       for (const t of live) this.#push(t);
     }
   }
@@ -218,7 +222,10 @@ export class SimClock implements Clock {
   }
 
   #peek(): SimTimer | undefined {
-    while (this.#heap[0] && !this.#heap[0].pending) this.#pop();
+    while (this.#heap[0] && !this.#heap[0].pending) {
+      this.#pop();
+      this.#cancelled--;
+    }
     return this.#heap[0];
   }
 

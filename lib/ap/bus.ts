@@ -11,12 +11,14 @@ import { Device, type DeviceType } from '../driver-core/device.js';
 import type { Driver } from '../driver-core/driver.js';
 import { Kobject } from '../driver-core/kobject.js';
 import { KernelError } from '../errno.js';
-import { type ApConfigInfo, type ApInstructions, QCI } from '../hardware/instructions.js';
+import { type ApConfigInfo, type ApInstructions, mkQid, QCI } from '../hardware/instructions.js';
+import { cardName, queueName } from '../hardware/names.js';
 import type { Profile } from '../profile/profile.js';
 import { Mutex } from '../sync/mutex.js';
 import type { Task } from '../sync/task.js';
 import { Mask, parseMaskText } from '../text/bitmap.js';
 import { scanI } from '../text/kstrto.js';
+import { ActiveQueues } from './active.js';
 import { Bindings } from './bindings.js';
 import { ApCard } from './card.js';
 import { ApDriver, type ApDriverOps } from './driver.js';
@@ -70,7 +72,7 @@ export class ApBus {
   /** Largest message any card takes, bytes; never shrinks. */
   maxMessageSize = 12 * 1024;
   /** Queues with a driver, in order of binding: those are polled. */
-  readonly active = new Set<ApQueue>();
+  readonly active = new ActiveQueues();
   readonly poll: Poll;
   readonly scan: Scan;
   readonly bindings: Bindings;
@@ -170,12 +172,12 @@ export class ApBus {
   }
 
   card(apid: number): ApCard | undefined {
-    const dev = this.bus.devices.get(`card${apid.toString(16).padStart(2, '0')}`);
+    const dev = this.bus.devices.get(cardName(apid));
     return dev instanceof ApCard ? dev : undefined;
   }
 
   queue(apid: number, apqi: number): ApQueue | undefined {
-    const dev = this.bus.devices.get(`${apid.toString(16).padStart(2, '0')}.${apqi.toString(16).padStart(4, '0')}`);
+    const dev = this.bus.devices.get(queueName(mkQid(apid, apqi)));
     return dev instanceof ApQueue ? dev : undefined;
   }
 

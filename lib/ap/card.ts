@@ -6,6 +6,7 @@
 import { Device } from '../driver-core/device.js';
 import { KernelError } from '../errno.js';
 import { FAC, mkQid, type TapqInfo } from '../hardware/instructions.js';
+import { cardName } from '../hardware/names.js';
 import type { Task } from '../sync/task.js';
 import { scanD } from '../text/kstrto.js';
 import type { ApBus } from './bus.js';
@@ -36,7 +37,7 @@ export class ApCard extends Device {
 
   constructor(ap: ApBus, apid: number, hwtype: number, info: TapqInfo, config: boolean, chkstop: boolean) {
     super(ap.core, {
-      name: `card${apid.toString(16).padStart(2, '0')}`,
+      name: cardName(apid),
       parent: ap.rootDevice,
       bus: ap.bus,
       type: TYPE,

@@ -108,14 +108,14 @@ export class Poll {
     this.#timer = undefined;
     // The kernel starts it with this as an absolute time: mostly at once, and nobody waits for it unless requests do.
     const { active, core } = this.#ap;
-    const idle = ![...active].some((aq) => aq.queueCount > 0);
+    const idle = !active.anySent;
     this.#startTimer(Math.max(0, this.highTimeout - core.ports.clock.now()), idle);
   }
 
   /** `ap_tasklet_fn`: POLL for every active queue that something may happen to. */
   #round(): void {
     let wait = SmWait.NONE;
-    for (const aq of this.#ap.active) wait = Math.min(wait, smEventLoop(aq, SmEvent.POLL));
+    for (const aq of this.#ap.active.awake()) wait = Math.min(wait, smEventLoop(aq, SmEvent.POLL));
     this.wait(wait);
   }
 
@@ -131,7 +131,7 @@ export class Poll {
       () => {
         if (!this.#thread) return;
         this.#round();
-        if ([...this.#ap.active].some((aq) => aq.queueCount > 0)) this.#wakeThread();
+        if (this.#ap.active.anySent) this.#wakeThread();
       },
       { name: 'appoll' },
     );

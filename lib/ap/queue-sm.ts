@@ -49,6 +49,7 @@ export function smEvent(aq: ApQueue, event: SmEvent): SmWait {
   const before = aq.smState;
   const wait = JUMP_TABLE[aq.smState][event](aq);
   if (aq.smState !== before) aq.ap.traceState(aq, before);
+  aq.ap.active.look(aq);
   return wait;
 }
 

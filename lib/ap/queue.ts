@@ -8,7 +8,8 @@
 import { Device } from '../driver-core/device.js';
 import { type Errno, KernelError } from '../errno.js';
 import { mkQid } from '../hardware/instructions.js';
-import type { Timer } from '../ports.js';
+import { queueName } from '../hardware/names.js';
+import type { Timer, TimerOptions } from '../ports.js';
 import type { Task } from '../sync/task.js';
 import type { ApBus } from './bus.js';
 import type { ApCard } from './card.js';
@@ -26,7 +27,6 @@ export class ApQueue extends Device {
   config: boolean;
   chkstop: boolean;
   devState: DevState = DevState.UNINITIATED;
-  smState: SmState = SmState.RESET_START;
   /** Response code of the last error. */
   lastErrRc = 0;
   assocIdx = 0;
@@ -51,11 +51,13 @@ export class ApQueue extends Device {
   interruptFlag = false;
   /** `driver_override`; undefined: not set. */
   driverOverride: string | undefined;
+  #smState: SmState = SmState.RESET_START;
+  readonly #timeout = (): void => this.ap.poll.wait(smEvent(this, SmEvent.TIMEOUT));
+  readonly #timeoutOptions: TimerOptions;
 
   constructor(ap: ApBus, card: ApCard, apqi: number, config: boolean, chkstop: boolean, seBs: number) {
-    const hex = (n: number, w: number): string => n.toString(16).padStart(w, '0');
     super(ap.core, {
-      name: `${hex(card.apid, 2)}.${hex(apqi, 4)}`,
+      name: queueName(mkQid(card.apid, apqi)),
       parent: card,
       bus: ap.bus,
       type: ap.queueType,
@@ -68,6 +70,16 @@ export class ApQueue extends Device {
     this.config = config;
     this.chkstop = chkstop;
     this.seBs = seBs;
+    this.#timeoutOptions = { background: true, name: `ap_request_timeout ${this.name}` };
+  }
+
+  get smState(): SmState {
+    return this.#smState;
+  }
+
+  set smState(state: SmState) {
+    this.#smState = state;
+    this.ap.active.look(this);
   }
 
   /** `ap_queue_init_state`: from the top, with one POLL. Lists and counters stay. */
@@ -102,6 +114,7 @@ export class ApQueue extends Device {
     const accepted = this.devState === DevState.OPERATING;
     if (accepted) {
       this.requestq.push(message);
+      this.ap.active.look(this);
       this.totalRequestCount++;
       this.card.totalRequestCount++;
       this.ap.traceRequest(message, 'queued', this);
@@ -165,11 +178,8 @@ export class ApQueue extends Device {
     this.requestTimer?.cancel();
     this.requestTimer = undefined;
     if (this.requestTimeout <= 0) return;
-    this.requestTimer = this.ap.core.ports.clock.after(
-      this.requestTimeout,
-      () => this.ap.poll.wait(smEvent(this, SmEvent.TIMEOUT)),
-      { background: true, name: `ap_request_timeout ${this.name}` },
-    );
+    const { clock } = this.ap.core.ports;
+    this.requestTimer = clock.after(this.requestTimeout, this.#timeout, this.#timeoutOptions);
   }
 
   /**

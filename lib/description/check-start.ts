@@ -2,7 +2,7 @@
  * Checks of what happens at boot and after it: command line, mdevs, guests.
  */
 import { isKernelError } from '../errno.js';
-import { queueName } from '../hardware/queue.js';
+import { queueName } from '../hardware/names.js';
 import { DEFAULT_MODULES } from '../kernel.js';
 import { DEFAULT_KERNEL, PROFILES } from '../profile/tables.js';
 import { Mask, parseMaskText } from '../text/bitmap.js';

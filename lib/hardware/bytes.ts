@@ -24,14 +24,22 @@ export function putU64(b: Uint8Array, at: number, value: bigint): void {
 
 /** ASCII text to bytes, padded with blanks to `length` if given. */
 export function ascii(text: string, length = text.length): Uint8Array {
-  return Uint8Array.from(text.padEnd(length).slice(0, length), (c) => c.charCodeAt(0));
+  const out = new Uint8Array(length);
+  for (let i = 0; i < length; i++) out[i] = i < text.length ? text.charCodeAt(i) : 0x20;
+  return out;
 }
 
 /** Bytes to text, one character each. */
-export const text = (b: Uint8Array): string => String.fromCharCode(...b);
+export function text(b: Uint8Array): string {
+  let out = '';
+  for (let i = 0; i < b.length; i++) out += String.fromCharCode(b[i] ?? 0);
+  return out;
+}
 
 export function concat(...parts: readonly Uint8Array[]): Uint8Array {
-  const out = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let length = 0;
+  for (const part of parts) length += part.length;
+  const out = new Uint8Array(length);
   let at = 0;
   for (const part of parts) {
     out.set(part, at);
@@ -55,15 +63,38 @@ export function stripZeros(b: Uint8Array): Uint8Array {
   return b.subarray(at);
 }
 
+/** As many bytes as a number holds exactly. */
+const CHUNK = 6;
+
 export function toBigInt(b: Uint8Array): bigint {
   let value = 0n;
-  for (const byte of b) value = (value << 8n) | BigInt(byte);
+  let at = 0;
+  while (at < b.length) {
+    const end = Math.min(b.length, at + CHUNK);
+    const bits = BigInt(8 * (end - at));
+    let chunk = 0;
+    for (; at < end; at++) chunk = chunk * 256 + (b[at] ?? 0);
+    value = (value << bits) | BigInt(chunk);
+  }
   return value;
 }
 
-/** Big endian in exactly `length` bytes. */
+/** Big endian in exactly `length` bytes; what is too long loses its first bytes. */
 export function fromBigInt(value: bigint, length: number): Uint8Array {
   const out = new Uint8Array(length);
-  for (let at = length - 1; at >= 0; at--, value >>= 8n) out[at] = Number(value & 0xffn);
+  const digits = BigInt.asUintN(8 * length, value).toString(16);
+  let end = digits.length;
+  for (let at = length - 1; at >= 0 && end > 0; at--, end -= 2)
+    out[at] = Number.parseInt(digits.slice(Math.max(0, end - 2), end), 16);
   return out;
+}
+
+/** Which of two numbers without leading zeros is greater: below 0 the second, 0 neither, above 0 the first. */
+export function compare(a: Uint8Array, b: Uint8Array): number {
+  if (a.length !== b.length) return a.length - b.length;
+  for (let i = 0; i < a.length; i++) {
+    const difference = (a[i] ?? 0) - (b[i] ?? 0);
+    if (difference !== 0) return difference;
+  }
+  return 0;
 }

@@ -21,7 +21,8 @@ import {
   type TapqInfo,
 } from './instructions.js';
 import type { Machine } from './machine.js';
-import { type HardwareQueue, queueName } from './queue.js';
+import { queueName } from './names.js';
+import type { HardwareQueue } from './queue.js';
 
 /** What one issuer of instructions sees of the machine. */
 export interface HardwareView {

@@ -12,6 +12,7 @@ import { type Adapter, maxMessageSize } from './adapter.js';
 import { answerRequest } from './firmware/firmware.js';
 import { type ApQueueStatus, type AqicControl, type DqapResult, mkQid, RC, type TapqInfo } from './instructions.js';
 import type { Machine } from './machine.js';
+import { queueName } from './names.js';
 import { faultyReply, type ReplyFault } from './reply-fault.js';
 
 /** Instructions of one queue that are counted and that faults can be injected into. */
@@ -77,6 +78,8 @@ export class HardwareQueue {
   #assocPollsLeft = 0;
   #resetUntil: Nanoseconds = 0;
   #timer: Timer | undefined;
+  readonly #timerOptions: { readonly name: string };
+  readonly #whenDue = (): void => this.#work();
 
   constructor(machine: Machine, adapter: Adapter, domain: number) {
     this.#machine = machine;
@@ -84,6 +87,7 @@ export class HardwareQueue {
     this.qid = mkQid(adapter.id, domain);
     this.hold = machine.holdNewQueues;
     this.bindState = this.#unboundState();
+    this.#timerOptions = { name: `ap.reply ${this.name}` };
   }
 
   get adapter(): Adapter {
@@ -332,7 +336,7 @@ export class HardwareQueue {
     if (this.hold || !first || this.#timer) return;
     const { clock } = this.#machine.ports;
     const delay = Math.max(0, first.due - clock.now());
-    this.#timer = clock.after(delay, () => this.#work(), { name: `ap.reply ${this.name}` });
+    this.#timer = clock.after(delay, this.#whenDue, this.#timerOptions);
   }
 
   /** The card has worked: everything due becomes a reply; one interrupt for all of it. */
@@ -363,7 +367,3 @@ export class HardwareQueue {
     return faultyReply(fault, request, good);
   }
 }
-
-/** A queue's name in sysfs and in commands: 02.0004. */
-export const queueName = (qid: number): string =>
-  `${(qid >> 8).toString(16).padStart(2, '0')}.${(qid & 0xff).toString(16).padStart(4, '0')}`;

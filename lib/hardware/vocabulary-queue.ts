@@ -5,7 +5,8 @@ import { MSEC } from '../ports.js';
 import { queueStatusLine } from './describe.js';
 import { mkQid } from './instructions.js';
 import type { Machine } from './machine.js';
-import { type HardwareQueue, QUEUE_INSTRUCTIONS, queueName } from './queue.js';
+import { queueName } from './names.js';
+import { type HardwareQueue, QUEUE_INSTRUCTIONS } from './queue.js';
 import type { ReplyFault } from './reply-fault.js';
 import { CommandError, cNumber, parseNumber, type Run, type Words } from './words.js';
 

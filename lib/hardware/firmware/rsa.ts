@@ -2,7 +2,7 @@
  * RSA as adapters do it in silicon: mod-expo, and CRT put together from two of them.
  */
 import type { CryptoPort } from '../../ports.js';
-import { fromBigInt, rightAlign, stripZeros, toBigInt } from '../bytes.js';
+import { compare, fromBigInt, rightAlign, stripZeros, toBigInt } from '../bytes.js';
 import type { RsaCrt, RsaModExpo } from '../messages.js';
 
 /** Why an operation is refused. */
@@ -18,7 +18,7 @@ function modExpo(crypto: CryptoPort, op: RsaModExpo, length: number): Uint8Array
   const fault = checkModulus(modulus);
   if (fault) return fault;
   const input = stripZeros(op.input);
-  if (toBigInt(input) >= toBigInt(modulus)) return 'operand';
+  if (compare(input, modulus) >= 0) return 'operand';
   return rightAlign(power(crypto, input, op.exponent, modulus), length);
 }
 

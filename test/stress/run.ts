@@ -1,0 +1,56 @@
+/**
+ * Sixty seconds of requests while their queues are taken away.
+ *
+ * Usage: npm run stress:requests -- [--seed N] [--seconds N | --steps N] [--kernel V] [--storms N] [--no-irq]
+ *
+ * A storm is the same for the same seed, kernel and number of steps; the time
+ * only decides where it ends. What it prints last repeats it.
+ */
+import { parseArgs } from 'node:util';
+import type { KernelVersion } from '../../lib/profile/profile.js';
+import { type StormReport, storm } from './storm.js';
+
+const { values } = parseArgs({
+  options: {
+    seed: { type: 'string', default: '1' },
+    seconds: { type: 'string', default: '60' },
+    steps: { type: 'string' },
+    kernel: { type: 'string', default: '7.2' },
+    storms: { type: 'string', default: '1' },
+    'no-irq': { type: 'boolean', default: false },
+  },
+});
+
+const line = (title: string, counts: Readonly<Record<string, number>>): string =>
+  `  ${title}: ${Object.entries(counts)
+    .map(([name, n]) => `${name} ${n}`)
+    .join(', ')}`;
+
+function print(report: StormReport, kernel: string): void {
+  const { seed, steps, rounds, requests, seconds, digest, complaints } = report;
+  console.log(
+    `${complaints.length > 0 ? 'FAILED ' : 'ok     '} kernel ${kernel} seed ${seed}: ${requests} requests, ` +
+      `${steps} steps in ${rounds} rounds, ${Math.round(seconds)} s of machine time, digest ${digest}`,
+  );
+  console.log(line('requests', report.outcomes));
+  console.log(line('events', report.events));
+  console.log(line('steps', report.actions));
+  console.log(line('writes', report.errnos));
+  for (const complaint of complaints) console.log(`  ${complaint}`);
+  console.log(`  again: npm run stress:requests -- --kernel ${kernel} --seed ${seed} --steps ${steps}`);
+}
+
+let failed = false;
+for (let n = 0; n < Number(values.storms); n++) {
+  const end = performance.now() + Number(values.seconds) * 1000;
+  const report = await storm({
+    seed: Number(values.seed) + n,
+    kernel: values.kernel as KernelVersion,
+    steps: values.steps === undefined ? Number.POSITIVE_INFINITY : Number(values.steps),
+    ...(values.steps === undefined && { goOn: () => performance.now() < end }),
+    ...(values['no-irq'] && { commandLine: 'ap.useirq=0' }),
+  });
+  print(report, values.kernel);
+  failed ||= report.complaints.length > 0;
+}
+process.exit(failed ? 1 : 0);
