@@ -10,6 +10,7 @@
 import { isKernelError, KernelError } from '../lib/errno.js';
 import { Task } from '../lib/sync/task.js';
 import type { ChangeSource } from './kernfs/changes.js';
+import { NodeEvents } from './kernfs/events.js';
 import { type AttrChange, InodeAttrs, type InodeAttrsOptions, type Stat } from './kernfs/inode-attrs.js';
 import { inDirectoryOrder } from './kernfs/name-hash.js';
 import type { Caller, DirEntry, DirNode, FileNode, IoContext, LinkNode, Node } from './kernfs/node.js';
@@ -73,6 +74,7 @@ export class Ops {
   readonly #refused: Refused;
   readonly #xattrs: Xattrs;
   readonly #options: OpsOptions;
+  readonly #events = new NodeEvents();
 
   constructor(options: OpsOptions) {
     this.#options = options;
@@ -81,6 +83,11 @@ export class Ops {
     this.#refused = new Refused(this.attrs);
     this.#xattrs = new Xattrs(this.attrs);
     options.changes?.onChange(({ dir }) => this.attrs.entriesChanged(dir));
+  }
+
+  /** Changes of the tree, for transports that let the host remember; undefined: nobody tells. */
+  get changes(): ChangeSource | undefined {
+    return this.#options.changes;
   }
 
   /** The child of that name. @throws EACCES, ENOENT, ENOTDIR */
@@ -148,8 +155,13 @@ export class Ops {
       if (readable && !(mode & 0o444)) throw new KernelError('EACCES');
       if (flags & O_DIRECT) throw new KernelError('EINVAL');
       if (truncate) this.attrs.truncated(node);
-      return new OpenFile(node, readable, writable);
+      return new OpenFile(node, readable, writable, this.#events);
     });
+  }
+
+  /** What O_TRUNC does besides, where a transport learns of it only after the open: times follow. */
+  openTruncates(caller: Caller, node: Node): void {
+    this.#guard('open', caller, node, () => this.attrs.truncated(node));
   }
 
   /** Opens by name; with O_CREAT also one that is not there. @throws as open, ENOENT, EACCES, EOPNOTSUPP */
@@ -182,6 +194,21 @@ export class Ops {
   /** One write, whose offset does not matter. @returns bytes taken @throws EBADF, ENODEV, EIO, or what store throws */
   write(caller: Caller, file: OpenFile, bytes: string, offset = 0): Promise<number> {
     return this.#guardAsync('write', caller, file.node, () => file.write(context(caller), bytes, offset));
+  }
+
+  /** poll(2), as POLL bits; each of them may come up later, and `watch` tells when to ask again. */
+  poll(caller: Caller, file: OpenFile): number {
+    return this.#guard('poll', caller, file.node, () => file.poll());
+  }
+
+  /** Calls back at the next event of the file (`notify`). @returns ends that */
+  watch(file: OpenFile, onEvent: () => void): () => void {
+    return this.#events.watch(file.node, onEvent);
+  }
+
+  /** `sysfs_notify`: whoever polls this file finds POLLERR and POLLPRI until it reads again. */
+  notify(node: FileNode): void {
+    this.#events.notify(node);
   }
 
   /** The new position. @throws EINVAL, ENXIO, ENODEV */
@@ -330,5 +357,5 @@ function explicitOnly({ mode, uid, gid, atime, mtime }: SetAttr): AttrChange {
 }
 
 function context(caller: Caller): IoContext {
-  return { task: new Task({ pid: caller.pid, comm: caller.comm, signal: caller.signal }), caller };
+  return { task: new Task(caller), caller };
 }

@@ -74,6 +74,8 @@ export interface DirNode extends NodeBase {
   entries(): Iterable<DirEntry>;
   /** How many children are directories (their number plus 2 is the link count). */
   subdirs(): number;
+  /** True if its entries come and go without a word in kernfs/changes: nobody may remember them. */
+  readonly volatile?: boolean | undefined;
 }
 
 export interface FileNode extends NodeBase {

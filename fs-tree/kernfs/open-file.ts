@@ -5,11 +5,17 @@
  * a single record uses: content is made when a read starts at offset 0 or
  * elsewhere than the last one ended, and everything else comes from the buffer.
  * Two locks as there: one for the buffer (seq_file's), inside it one around
- * show and store (kernfs_open_file.mutex). Leaves out mmap and poll.
+ * show and store (kernfs_open_file.mutex). Leaves out mmap.
  */
 import { KernelError } from '../../lib/errno.js';
+import { NodeEvents } from './events.js';
 import type { FileNode, IoContext } from './node.js';
 import { PAGE_SIZE } from './node.js';
+
+export const POLLPRI = 0x2;
+export const POLLERR = 0x8;
+/** POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM. */
+export const DEFAULT_POLLMASK = 0x145;
 
 /** Users one after the other, in order of arrival. */
 class Turns {
@@ -40,11 +46,15 @@ export class OpenFile {
   #shown = false;
   /** File offset at which the last read ended. */
   #readPos = 0;
+  /** The event up to which the content is known (`kernfs_open_file.event`); none before the first show. */
+  #seenEvent = 0;
 
   constructor(
     readonly node: FileNode,
     readonly readable: boolean,
     readonly writable: boolean,
+    /** Counts the events of nodes. */
+    private readonly events: NodeEvents = new NodeEvents(),
   ) {}
 
   /**
@@ -113,6 +123,7 @@ export class OpenFile {
       if (this.#shown) return;
       const { show, unlimited } = this.node;
       if (!show) throw new KernelError('EIO');
+      this.#seenEvent = this.events.count(this.node);
       const text = await show(ctx);
       this.#content = unlimited ? text : text.slice(0, PAGE_SIZE - 1);
       this.#shown = true;
@@ -146,6 +157,12 @@ export class OpenFile {
         if (answer !== undefined) this.#answer(answer, offset + moved);
       }
     });
+  }
+
+  /** `kernfs_fop_poll`: always readable and writable; with POLLERR and POLLPRI when there is news, or no node. */
+  poll(): number {
+    const news = !this.node.alive || this.#seenEvent !== this.events.count(this.node);
+    return news ? DEFAULT_POLLMASK | POLLERR | POLLPRI : DEFAULT_POLLMASK;
   }
 
   /** Fills the buffer as if the last read had ended at `position`, with `text` still to come. */

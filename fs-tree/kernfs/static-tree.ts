@@ -95,7 +95,12 @@ export class StaticDir implements DirNode {
     readonly mode: number,
     private readonly hub: ChangeHub,
     private readonly source?: DirSource,
+    private readonly unheard = false,
   ) {}
+
+  get volatile(): boolean {
+    return this.unheard || this.source !== undefined;
+  }
 
   lookup(name: string): Node | undefined {
     return this.#children.get(name) ?? this.source?.lookup(name);
@@ -152,13 +157,19 @@ export class StaticTree {
   readonly changes = new ChangeHub();
   #nextIno: number;
 
-  /** @param firstIno trees that are shown together must not overlap */
-  constructor(firstIno = 1) {
+  /**
+   * @param firstIno trees that are shown together must not overlap
+   * @param unheard nobody listens to `changes` for this tree: it must not be remembered
+   */
+  constructor(
+    firstIno = 1,
+    private readonly unheard = false,
+  ) {
     this.#nextIno = firstIno;
   }
 
   dir(mode = 0o755, source?: DirSource): StaticDir {
-    return new StaticDir(this.#nextIno++, mode, this.changes, source);
+    return new StaticDir(this.#nextIno++, mode, this.changes, source, this.unheard);
   }
 
   file(options: FileOptions): TextFile {

@@ -28,7 +28,7 @@ import type { Ops } from '../ops.js';
 import { Detacher } from './detacher.js';
 import { checkHost, FS_SUBTYPE, isMounted, prepareMountPoint } from './mount-point.js';
 import { PathRequests } from './path-requests.js';
-import { MountError, type Transport, type TransportStats } from './transport.js';
+import { MountError, type Transport, type TransportOptions, type TransportStats } from './transport.js';
 
 /** How long requests may take to end after a signal before they are answered for their handlers. */
 const GRACE_MS = 200;
@@ -51,17 +51,10 @@ interface FuseInstance {
 type FuseClass = new (mountPoint: string, handlers: object, options: object) => FuseInstance;
 type Signal = (result: number, ...rest: unknown[]) => void;
 
-export interface FuseNativeOptions {
-  /** Lets other users than the one who mounts in; root always may, others need user_allow_other in /etc/fuse.conf. */
-  readonly allowOther: boolean;
-  /** Told of repairs, one line each. */
-  readonly say?: (line: string) => void;
-}
-
 export class FuseNativeTransport implements Transport {
   readonly #directory: string;
   readonly #requests: PathRequests;
-  readonly #options: FuseNativeOptions;
+  readonly #options: TransportOptions;
   #mountPoint: string | undefined;
   #fuse: FuseInstance | undefined;
   #detacher: Detacher | undefined;
@@ -69,7 +62,7 @@ export class FuseNativeTransport implements Transport {
   readonly detached: Promise<void>;
   #sayDetached: () => void = () => undefined;
 
-  constructor(directory: string, ops: Ops, options: FuseNativeOptions) {
+  constructor(directory: string, ops: Ops, options: TransportOptions) {
     this.#directory = directory;
     this.#requests = new PathRequests(ops);
     this.#options = options;

@@ -125,8 +125,8 @@ function staleText(path: string): string {
   return `${path} is left over from a daemon that died and cannot be taken away: try ${detachCommand(path).join(' ')}`;
 }
 
-/** Is /dev/fuse there for us, and what an ordinary user needs besides? @throws MountError */
-export function checkHost(): void {
+/** Is /dev/fuse there for us? @throws MountError */
+export function checkDevice(): void {
   if (!existsSync('/dev/fuse'))
     throw new MountError('no-device', 'there is no /dev/fuse: load the kernel module with `modprobe fuse` (as root)');
   try {
@@ -134,6 +134,11 @@ export function checkHost(): void {
   } catch {
     throw new MountError('no-permission', 'you may not use /dev/fuse: `chmod 666 /dev/fuse` (as root) allows it');
   }
+}
+
+/** Is there what libfuse needs? @throws MountError */
+export function checkHost(): void {
+  checkDevice();
   if (process.getuid?.() !== 0 && !inPath('fusermount'))
     throw new MountError('no-helper', 'the program fusermount is missing: install the package fuse3 (or fuse)');
 }

@@ -26,6 +26,15 @@ export class MountError extends Error {
   }
 }
 
+export interface TransportOptions {
+  /** Lets other users than the one who mounts in; root always may, others need user_allow_other in /etc/fuse.conf. */
+  readonly allowOther: boolean;
+  /** Told of repairs, one line each. */
+  readonly say?: (line: string) => void;
+  /** Told of what goes wrong in the adapter itself; its caller got EIO. */
+  readonly onBug?: (error: unknown) => void;
+}
+
 /** Numbers for whoever watches the adapter. */
 export interface TransportStats {
   /** Requests answered since the mount. */
@@ -33,7 +42,7 @@ export interface TransportStats {
   /** Requests that wait for their handler now. */
   readonly pending: number;
   readonly openFiles: number;
-  /** Threads and slots that the adapter holds on the host; grows with parallel clients, never shrinks. */
+  /** Threads and slots that fuse-native holds on the host; grows with parallel clients, never shrinks. Else 0. */
   readonly workers: number;
 }
 

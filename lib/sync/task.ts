@@ -34,8 +34,7 @@ export interface TaskOptions {
 
 export class Task {
   readonly pid: number;
-  readonly comm: string;
-  readonly signal: AbortSignal | undefined;
+  readonly #options: TaskOptions;
   /** Innermost last. */
   readonly held: HeldLock[] = [];
   /** What it waits for now, and who could end that; set by `waiting`. */
@@ -44,8 +43,17 @@ export class Task {
 
   constructor(options: TaskOptions) {
     this.pid = options.pid;
-    this.comm = options.comm;
-    this.signal = options.signal;
+    this.#options = options;
+  }
+
+  // Asked for only when needed: what knows a caller may have to find them out.
+
+  get comm(): string {
+    return this.#options.comm;
+  }
+
+  get signal(): AbortSignal | undefined {
+    return this.#options.signal;
   }
 
   /** `signal_pending(current)`. */

@@ -37,6 +37,7 @@ export function toyTree(): Toy {
 
   const wait = (signal: AbortSignal | undefined): Promise<void> =>
     new Promise((resolve, reject) => {
+      if (signal?.aborted) reject(new KernelError('EINTR'));
       waiters.add(resolve);
       signal?.addEventListener('abort', () => reject(new KernelError('EINTR')), { once: true });
     });

@@ -1,0 +1,130 @@
+/**
+ * /dev/fuse as a source of messages in the event loop.
+ *
+ * Reading must leave the loop free for timers and signals, and must not cost a
+ * change of threads for each request: a blocking readSync returns to nobody,
+ * fs.read through the thread pool was measured at two to six times the time.
+ * Node waits by epoll for sockets and pipes only, and its public classes refuse
+ * a character device. The class behind its pipes does not: `open(fd)` takes any
+ * descriptor that epoll takes, `useUserBuffer` lets it read into our buffer
+ * (of any size, without a copy). It is reached by way of a child's stderr, as
+ * `_handle.constructor`: no deprecated binding, the same from Node 12 to 24.
+ * Should a later Node lose it, the device is looked at by a timer instead:
+ * correct, but slow.
+ *
+ * One read gives one whole message. Writing never waits: replies are taken by
+ * the kernel at once, and only notifications that take no lock are written.
+ */
+import { closeSync, constants, openSync, readSync, writeSync } from 'node:fs';
+import { Message } from './message.js';
+import { fuse_in_header } from './protocol.js';
+
+/** How often to look when the event loop cannot wait for the device. */
+const LOOK_MS = 1;
+
+/** The part of Node's class for pipes that is used. */
+interface PipeHandle {
+  onread: () => void;
+  open(fd: number): number;
+  useUserBuffer(buffer: Uint8Array): void;
+  readStart(): number;
+  close(): void;
+}
+export type PipeClass = new (type: number) => PipeHandle;
+
+/** The class behind a child's output pipe, if this Node has it. */
+export function pipeClassOf(stream: unknown): PipeClass | undefined {
+  const handle = (stream as { _handle?: Partial<PipeHandle> } | null)?._handle;
+  const usable = handle?.open && handle.useUserBuffer && handle.readStart;
+  return usable ? (handle.constructor as PipeClass) : undefined;
+}
+
+export interface DeviceUser {
+  /** A whole message is in the buffer. Must not throw. */
+  onMessage(): void;
+  /** The connection is over: unmounted, or aborted. */
+  onEnd(): void;
+}
+
+export class FuseDevice {
+  readonly fd: number;
+  readonly incoming: Message;
+  #user: DeviceUser | undefined;
+  #handle: PipeHandle | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #closed = false;
+
+  /**
+   * @param bufferSize for the longest message
+   * @throws ENOENT, EACCES and what else open(2) says
+   */
+  constructor(bufferSize: number) {
+    this.incoming = new Message(bufferSize);
+    this.fd = openSync('/dev/fuse', constants.O_RDWR | constants.O_NONBLOCK);
+  }
+
+  /** Begins to read; only once it is mounted. @param Pipe undefined: looks with a timer */
+  start(Pipe: PipeClass | undefined, user: DeviceUser): void {
+    this.#user = user;
+    if (!Pipe || !this.#waitWith(Pipe)) this.#timer = setInterval(() => this.#drain(), LOOK_MS);
+  }
+
+  /** @throws ENOENT the request is gone (its client was killed) @throws ENODEV */
+  write(message: Message, length: number): void {
+    writeSync(this.fd, message.bytes, 0, length);
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#user = undefined;
+    clearInterval(this.#timer);
+    if (this.#handle) this.#handle.close();
+    else closeSync(this.fd);
+  }
+
+  #waitWith(Pipe: PipeClass): boolean {
+    const handle = new Pipe(0);
+    if (handle.open(this.fd) !== 0) return false;
+    handle.useUserBuffer(this.incoming.bytes);
+    const { incoming } = this;
+    const { len } = fuse_in_header.at;
+    handle.onread = () => {
+      // What is called for an error leaves the buffer alone.
+      if (incoming.u32(len) === 0) {
+        this.#failed(Pipe);
+        return;
+      }
+      this.#user?.onMessage();
+      incoming.setU32(len, 0);
+    };
+    this.#handle = handle;
+    return handle.readStart() === 0;
+  }
+
+  /** libuv reads no more from a handle that has seen an error: another one, if it was none for long. */
+  #failed(Pipe: PipeClass): void {
+    if (this.#drain() && !this.#waitWith(Pipe)) this.#timer = setInterval(() => this.#drain(), LOOK_MS);
+  }
+
+  /** Reads until there is nothing. @returns whether the connection lives */
+  #drain(): boolean {
+    for (;;) {
+      try {
+        readSync(this.fd, this.incoming.bytes);
+      } catch (e) {
+        const { code } = e as NodeJS.ErrnoException;
+        if (code === 'EAGAIN') return true;
+        // ENOENT: the client was killed while its request was being read.
+        if (code === 'EINTR' || code === 'ENOENT') continue;
+        const user = this.#user;
+        this.close();
+        user?.onEnd();
+        return false;
+      }
+      this.#user?.onMessage();
+      this.incoming.setU32(fuse_in_header.at.len, 0);
+      if (this.#closed) return false;
+    }
+  }
+}

@@ -1,0 +1,73 @@
+/**
+ * What the kernel is told without having asked.
+ *
+ * Only notifications that take no lock in the kernel are sent, so that sending
+ * one never waits for a client that itself waits for us: INVAL_INODE for
+ * attributes alone (offset -1), and POLL. They go out before any reply that
+ * could let somebody know of the change, so nobody finds old attributes after a
+ * store has returned.
+ */
+import type { TreeChange } from '../../kernfs/changes.js';
+import type { FuseDevice } from './device.js';
+import type { Inode, Inodes } from './inodes.js';
+import { from, Message } from './message.js';
+import { FUSE_NOTIFY, fuse_notify_inval_inode_out, fuse_notify_poll_wakeup_out, fuse_out_header } from './protocol.js';
+
+const BODY = fuse_out_header.size;
+
+export class Notifier {
+  readonly #out = new Message(BODY + fuse_notify_inval_inode_out.size);
+  readonly #stale = new Set<Inode>();
+  #due = false;
+
+  constructor(
+    private readonly device: FuseDevice,
+    private readonly inodes: Inodes,
+  ) {}
+
+  /** Names came or went in a directory: its link count and times may be others. */
+  changed({ dir }: TreeChange): void {
+    const inode = this.inodes.dirOf(dir);
+    if (inode) this.staleAttr(inode);
+  }
+
+  staleAttr(inode: Inode): void {
+    this.#stale.add(inode);
+    if (this.#due) return;
+    this.#due = true;
+    queueMicrotask(() => this.flush());
+  }
+
+  /** Sends what is due. */
+  flush(): void {
+    if (!this.#due) return;
+    this.#due = false;
+    const { at, size } = fuse_notify_inval_inode_out;
+    for (const { nodeid } of this.#stale) {
+      this.#out.setU64(from(BODY, at.ino), nodeid);
+      this.#out.setU64(from(BODY, at.off), -1);
+      this.#out.setU64(from(BODY, at.len), 0);
+      this.#send(FUSE_NOTIFY.INVAL_INODE, size);
+    }
+    this.#stale.clear();
+  }
+
+  /** Whoever polls with this handle asks again. */
+  pollWakeup(kh: number): void {
+    const { at, size } = fuse_notify_poll_wakeup_out;
+    this.#out.setU64(from(BODY, at.kh), kh);
+    this.#send(FUSE_NOTIFY.POLL, size);
+  }
+
+  #send(code: number, length: number): void {
+    const { at } = fuse_out_header;
+    this.#out.setU32(at.len, BODY + length);
+    this.#out.setI32(at.error, code);
+    this.#out.setU64(at.unique, 0);
+    try {
+      this.device.write(this.#out, BODY + length);
+    } catch {
+      // ENOENT: the kernel has forgotten it already. Anything else: nothing is mounted any more.
+    }
+  }
+}

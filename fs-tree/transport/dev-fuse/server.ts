@@ -1,0 +1,214 @@
+/**
+ * Requests in, one reply each out: the conversation with the kernel.
+ *
+ * Says hello (FUSE_INIT), hands each request to its operation, answers at once
+ * or when a handler that waits has ended. A FUSE_INTERRUPT is a signal for the
+ * caller of a request that waits: interruptible waits end with EINTR, the
+ * others do not look at it. A reply is never sent twice, whatever happens.
+ */
+import { ERRNO, isKernelError } from '../../../lib/errno.js';
+import type { Ops } from '../../ops.js';
+import { RequestCaller } from './caller.js';
+import type { DeviceUser, FuseDevice } from './device.js';
+import { Inodes } from './inodes.js';
+import { from, Message } from './message.js';
+import { Notifier } from './notifier.js';
+import { Operations } from './operations.js';
+import {
+  FUSE,
+  FUSE_KERNEL_MINOR_VERSION,
+  FUSE_KERNEL_VERSION,
+  FUSE_MIN_READ_BUFFER,
+  fuse_in_header,
+  fuse_init_in,
+  fuse_init_out,
+  fuse_interrupt_in,
+  fuse_out_header,
+  fuse_write_in,
+  INIT_FLAGS,
+  OLDEST_MINOR_VERSION,
+} from './protocol.js';
+
+/** Where what follows the header begins, in a request and in a reply. */
+export const IN_BODY = fuse_in_header.size;
+export const OUT_BODY = fuse_out_header.size;
+
+/** The longest write(2) that comes as one request, and the longest read: 32 pages, what a request holds unasked. */
+const MAX_TRANSFER = 32 * 4096;
+export const READ_BUFFER = Math.max(FUSE_MIN_READ_BUFFER, IN_BODY + fuse_write_in.size + MAX_TRANSFER);
+
+/** Releases wait for nobody: how many the kernel may send without an answer. */
+const MAX_BACKGROUND = 1024;
+
+/** Instead of a length: no reply is due, or it comes later. */
+export const NO_REPLY = -1;
+
+/** A request in work whose handler waits. */
+interface Waiting {
+  readonly caller: RequestCaller;
+  readonly end: (error: number) => void;
+}
+
+export interface ServerOptions {
+  readonly ops: Ops;
+  readonly device: FuseDevice;
+  /** The kernel has said hello, or cannot be talked to. */
+  readonly onHello: (problem?: string) => void;
+  readonly onEnd: () => void;
+  readonly onBug: (error: unknown) => void;
+}
+
+export class FuseServer implements DeviceUser {
+  readonly #options: ServerOptions;
+  readonly #in: Message;
+  readonly #out = new Message(OUT_BODY + MAX_TRANSFER);
+  readonly #notifier: Notifier;
+  readonly #operations: Operations;
+  readonly inodes: Inodes;
+  readonly #waiting = new Map<number, Waiting>();
+  #quitting = false;
+  answered = 0;
+
+  constructor(options: ServerOptions) {
+    this.#options = options;
+    this.#in = options.device.incoming;
+    this.inodes = new Inodes(options.ops.root);
+    this.#notifier = new Notifier(options.device, this.inodes);
+    this.#operations = new Operations({
+      ops: options.ops,
+      inodes: this.inodes,
+      notifier: this.#notifier,
+      incoming: this.#in,
+      out: this.#out,
+      later: (body, put) => this.#later(body, put),
+    });
+    options.ops.changes?.onChange((change) => this.#notifier.changed(change));
+  }
+
+  get pending(): number {
+    return this.#waiting.size;
+  }
+
+  get openFiles(): number {
+    return this.#operations.openFiles;
+  }
+
+  onEnd(): void {
+    this.#options.onEnd();
+  }
+
+  onMessage(): void {
+    const opcode = this.#in.u32(fuse_in_header.at.opcode);
+    const unique = this.#in.u64(fuse_in_header.at.unique);
+    try {
+      const length = opcode === FUSE.INIT ? this.#hello() : this.#work(opcode);
+      if (length !== NO_REPLY) this.#reply(unique, length);
+    } catch (e) {
+      this.#refuse(unique, this.#errnoOf(e));
+    }
+  }
+
+  /**
+   * A signal for everybody who waits; EINTR for those who do not look at it
+   * after `graceMs`. Reads and writes that come after that are EIO.
+   */
+  async endAll(graceMs: number): Promise<void> {
+    this.#quitting = true;
+    for (const { caller } of this.#waiting.values()) caller.interrupt();
+    if (this.#waiting.size > 0) await new Promise((resolve) => setTimeout(resolve, graceMs));
+    for (const { end } of [...this.#waiting.values()]) end(ERRNO.EINTR);
+  }
+
+  #work(opcode: number): number {
+    if (opcode === FUSE.INTERRUPT) {
+      this.#waiting.get(this.#in.u64(from(IN_BODY, fuse_interrupt_in.at.unique)))?.caller.interrupt();
+      return NO_REPLY;
+    }
+    return this.#operations.run(opcode);
+  }
+
+  #hello(): number {
+    const major = this.#in.u32(from(IN_BODY, fuse_init_in.at.major));
+    const minor = this.#in.u32(from(IN_BODY, fuse_init_in.at.minor));
+    const { at, size } = fuse_init_out;
+    const out = this.#out;
+    out.clear(OUT_BODY, OUT_BODY + size);
+    out.setU32(from(OUT_BODY, at.major), FUSE_KERNEL_VERSION);
+    out.setU32(from(OUT_BODY, at.minor), FUSE_KERNEL_MINOR_VERSION);
+    // A newer kernel asks again, with the version that it is offered.
+    if (major > FUSE_KERNEL_VERSION) return size;
+    if (major < FUSE_KERNEL_VERSION || minor < OLDEST_MINOR_VERSION) {
+      const oldest = `${FUSE_KERNEL_VERSION}.${OLDEST_MINOR_VERSION}`;
+      this.#options.onHello(
+        `this kernel speaks FUSE ${major}.${minor}; ${oldest} (Linux 5.4) is the oldest that will do`,
+      );
+      return NO_REPLY;
+    }
+    const offered = this.#in.u32(from(IN_BODY, fuse_init_in.at.flags));
+    out.setU32(from(OUT_BODY, at.max_readahead), this.#in.u32(from(IN_BODY, fuse_init_in.at.max_readahead)));
+    const wanted = INIT_FLAGS.BIG_WRITES | INIT_FLAGS.PARALLEL_DIROPS | INIT_FLAGS.ABORT_ERROR;
+    out.setU32(from(OUT_BODY, at.flags), offered & wanted);
+    out.setU16(from(OUT_BODY, at.max_background), MAX_BACKGROUND);
+    out.setU16(from(OUT_BODY, at.congestion_threshold), MAX_BACKGROUND);
+    out.setU32(from(OUT_BODY, at.max_write), MAX_TRANSFER);
+    out.setU32(from(OUT_BODY, at.time_gran), 1);
+    this.#options.onHello();
+    return size;
+  }
+
+  /**
+   * Answers when the work has ended, or with EINTR when everybody is sent away.
+   * @param put writes the result's bytes into the reply, returns their number
+   */
+  #later<T>(body: (caller: RequestCaller) => Promise<T>, put: (result: T) => number): number {
+    if (this.#quitting) {
+      this.#refuse(this.#in.u64(fuse_in_header.at.unique), ERRNO.EIO);
+      return NO_REPLY;
+    }
+    const unique = this.#in.u64(fuse_in_header.at.unique);
+    const caller = new RequestCaller(this.#in.u32(fuse_in_header.at.pid));
+    const end = (error: number): void => {
+      if (this.#waiting.delete(unique)) this.#refuse(unique, error);
+    };
+    this.#waiting.set(unique, { caller, end });
+    body(caller).then(
+      (result) => {
+        if (this.#waiting.delete(unique)) this.#reply(unique, put(result));
+      },
+      (e: unknown) => end(this.#errnoOf(e)),
+    );
+    return NO_REPLY;
+  }
+
+  #refuse(unique: number, errno: number): void {
+    this.#send(unique, -errno, 0);
+  }
+
+  #reply(unique: number, length: number): void {
+    this.#send(unique, 0, length);
+  }
+
+  #send(unique: number, error: number, length: number): void {
+    this.#notifier.flush();
+    const { at } = fuse_out_header;
+    const out = this.#out;
+    out.setU32(at.len, OUT_BODY + length);
+    out.setI32(at.error, error);
+    out.setU64(at.unique, unique);
+    this.answered++;
+    try {
+      this.#options.device.write(out, OUT_BODY + length);
+    } catch (e) {
+      const { code } = e as NodeJS.ErrnoException;
+      // Nobody waits for it any more, or nothing is mounted any more.
+      if (code !== 'ENOENT' && code !== 'ENODEV' && code !== 'EPERM' && code !== 'EBADF') this.#options.onBug(e);
+    }
+  }
+
+  /** ops lets nothing but KernelError out; what happens here besides is our bug, and still an answer. */
+  #errnoOf(e: unknown): number {
+    if (isKernelError(e)) return e.code;
+    this.#options.onBug(e);
+    return ERRNO.EIO;
+  }
+}
