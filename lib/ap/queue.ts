@@ -9,6 +9,7 @@ import { Device } from '../driver-core/device.js';
 import { type Errno, KernelError } from '../errno.js';
 import { mkQid } from '../hardware/instructions.js';
 import type { Timer } from '../ports.js';
+import { after, type Soon } from '../sync/soon.js';
 import type { Task } from '../sync/task.js';
 import type { ApBus } from './bus.js';
 import type { ApCard } from './card.js';
@@ -47,6 +48,8 @@ export class ApQueue extends Device {
   /** Nanoseconds until a request in the hardware is looked after; 0: never. */
   requestTimeout = 0;
   requestTimer: Timer | undefined;
+  /** A virtual CPU holds the queue lock and is stalled in an intercepted instruction: until then. */
+  stall: Promise<unknown> | undefined;
   /** 6.1: remembered interrupt state. */
   interruptFlag = false;
   /** `driver_override`; undefined: not set. */
@@ -70,19 +73,36 @@ export class ApQueue extends Device {
     this.seBs = seBs;
   }
 
+  /** A step of the state machine that ends later: until then the lock is held. */
+  stallUntil<T>(step: Promise<T>): Promise<T> {
+    const stall = step.then((result) => {
+      this.stall = undefined;
+      return result;
+    });
+    this.stall = stall;
+    return stall;
+  }
+
+  /** Runs a section under the queue lock: at once, unless a stalled virtual CPU holds it. */
+  underLock<T>(section: () => Soon<T>): Soon<T> {
+    return this.stall ? this.stall.then(() => this.underLock(section)) : section();
+  }
+
   /** `ap_queue_init_state`: from the top, with one POLL. Lists and counters stay. */
-  initState(): void {
-    this.devState = DevState.OPERATING;
-    this.smState = SmState.RESET_START;
-    this.lastErrRc = 0;
-    this.assocIdx = ASSOC_IDX_INVALID;
-    this.ap.poll.wait(smEvent(this, SmEvent.POLL));
+  initState(): Soon<void> {
+    return this.underLock(() => {
+      this.devState = DevState.OPERATING;
+      this.smState = SmState.RESET_START;
+      this.lastErrRc = 0;
+      this.assocIdx = ASSOC_IDX_INVALID;
+      return this.ap.poll.wait(smEvent(this, SmEvent.POLL));
+    });
   }
 
   /** `ap_queue_init_reply`: the driver gives it a reply buffer. */
-  initReply(): void {
+  initReply(): Soon<void> {
     this.hasReplyBuffer = true;
-    this.ap.poll.wait(smEvent(this, SmEvent.POLL));
+    return this.ap.poll.wait(smEvent(this, SmEvent.POLL));
   }
 
   /** `ap_queue_usable`: may requests be sent here? */
@@ -98,16 +118,17 @@ export class ApQueue extends Device {
   }
 
   /** `ap_queue_message`. @returns ENODEV, and nothing is counted, unless the queue is OPERATING */
-  queueMessage(message: ApMessage): Errno | undefined {
-    const accepted = this.devState === DevState.OPERATING;
-    if (accepted) {
-      this.requestq.push(message);
-      this.totalRequestCount++;
-      this.card.totalRequestCount++;
-      this.ap.traceRequest(message, 'queued', this);
-    }
-    this.ap.poll.wait(smEventLoop(this, SmEvent.POLL));
-    return accepted ? undefined : 'ENODEV';
+  queueMessage(message: ApMessage): Soon<Errno | undefined> {
+    return this.underLock(() => {
+      const accepted = this.devState === DevState.OPERATING;
+      if (accepted) {
+        this.requestq.push(message);
+        this.totalRequestCount++;
+        this.card.totalRequestCount++;
+        this.ap.traceRequest(message, 'queued', this);
+      }
+      return after(this.ap.poll.wait(smEventLoop(this, SmEvent.POLL)), () => (accepted ? undefined : 'ENODEV'));
+    });
   }
 
   /** `ap_cancel_message`: taken off its list; a reply that still comes is dropped. */
@@ -119,7 +140,7 @@ export class ApQueue extends Device {
     this.ap.traceRequest(message, 'cancelled', this);
   }
 
-  /** `ap_flush_queue`: every request goes back to its sender with EAGAIN, pending ones first. */
+  /** `ap_flush_queue`: every request goes back to its sender with EAGAIN, pending ones first. The lock is held. */
   flush(): void {
     for (const list of ['pendingq', 'requestq'] as const) {
       const messages = this[list];
@@ -134,15 +155,21 @@ export class ApQueue extends Device {
   }
 
   /** `reset` written. */
-  resetStore(): void {
-    this.flush();
-    this.smState = SmState.RESET_START;
-    this.ap.poll.wait(smEvent(this, SmEvent.POLL));
-    this.ap.dbf(5, `reset_store reset queue=${this.name} triggered by user`);
+  resetStore(): Soon<void> {
+    const done = this.underLock(() => {
+      this.flush();
+      this.smState = SmState.RESET_START;
+      return this.ap.poll.wait(smEvent(this, SmEvent.POLL));
+    });
+    return after(done, () => this.ap.dbf(5, `reset_store reset queue=${this.name} triggered by user`));
   }
 
   /** Removal, step 1 (`ap_queue_prepare_remove`): nothing is accepted any more, everybody gets EAGAIN. */
-  prepareRemove(): void {
+  prepareRemove(): Soon<void> {
+    return this.underLock(() => this.#shutDown());
+  }
+
+  #shutDown(): void {
     this.flush();
     this.devState = DevState.SHUTDOWN;
     this.requestTimer?.cancel();
@@ -164,7 +191,7 @@ export class ApQueue extends Device {
     if (this.requestTimeout <= 0) return;
     this.requestTimer = this.ap.core.ports.clock.after(
       this.requestTimeout,
-      () => this.ap.poll.wait(smEvent(this, SmEvent.TIMEOUT)),
+      () => void this.ap.poll.wait(smEvent(this, SmEvent.TIMEOUT)),
       { background: true, name: `ap_request_timeout ${this.name}` },
     );
   }
