@@ -97,14 +97,17 @@ function describe(vmm: Vmm): string {
 }
 
 /**
- * `vfioguest WORDS`; a leading word `vfioguest` is allowed. Failing calls are
- * text on stderr and status 1. The task only waits; a guest works in its own.
+ * A command for the monitors of guests. Failing calls are text on stderr and
+ * status 1. The task only waits; a guest works in its own. With the word
+ * `vfioguest` in front it is the program of the recordings: its guests have no
+ * virtual CPU that runs.
  * @throws KernelError EINVAL for words that make no command; EINTR
  */
 export async function runGuestCommand(vmms: Vmms, task: Task, words: readonly string[]): Promise<GuestCommandResult> {
-  const rest = words[0] === 'vfioguest' ? words.slice(1) : words;
+  const recorded = words[0] === 'vfioguest';
+  const rest = recorded ? words.slice(1) : words;
   try {
-    const stdout = await interruptible(task, dispatch(vmms, rest));
+    const stdout = await interruptible(task, dispatch(vmms, rest, recorded));
     return { stdout, stderr: '', rc: 0 };
   } catch (e) {
     if (!(e instanceof CallFailed)) throw e;
@@ -126,12 +129,12 @@ async function interruptible<T>(task: Task, work: Promise<T>): Promise<T> {
 
 const usage = (detail: string): KernelError => new KernelError('EINVAL', `vfioguest: ${detail}`);
 
-async function dispatch(vmms: Vmms, words: readonly string[]): Promise<string> {
+async function dispatch(vmms: Vmms, words: readonly string[], recorded: boolean): Promise<string> {
   const [verb, uuid, ...args] = words;
   if (uuid === undefined) throw usage('start|raw|cmd UUID ...');
   switch (verb) {
     case 'start': {
-      await vmms.start(uuid, startOptions(args));
+      await vmms.start(uuid, startOptions(recorded ? [...args, 'nokernel'] : args));
       return `guest ${uuid} running\n`;
     }
     case 'raw':
