@@ -7,6 +7,7 @@
  */
 import { ApBus, type ApParameters } from './ap/bus.js';
 import { DriverCore } from './driver-core/core.js';
+import type { KobjectTree } from './driver-core/kobject.js';
 import { MiscClass } from './driver-core/misc.js';
 import { isKernelError } from './errno.js';
 import type { ApInstructions } from './hardware/instructions.js';
@@ -23,6 +24,8 @@ export interface KernelOptions {
   readonly modules?: readonly string[];
   /** CONFIG_AP_DEBUG. */
   readonly debugAttributes?: boolean;
+  /** The tree of the kernel that this one's is shown with. */
+  readonly numberedWith?: KobjectTree;
 }
 
 /** The modules of a distribution that loads everything for AP. */
@@ -44,7 +47,7 @@ export class Kernel implements KernelParts {
   constructor(ports: Ports, hw: ApInstructions, profile: Profile, options: KernelOptions = {}) {
     this.profile = profile;
     this.hw = hw;
-    this.core = new DriverCore(ports);
+    this.core = new DriverCore(ports, options.numberedWith);
     this.misc = new MiscClass(this.core);
     this.commandLine = options.commandLine ?? '';
     this.#modulesAtBoot = options.modules ?? DEFAULT_MODULES;
@@ -77,6 +80,11 @@ export class Kernel implements KernelParts {
         this.core.log.print('err', `modprobe: can't load ${name}: ${e.errno}`);
       }
     }
+  }
+
+  /** The machine that it runs on is switched off: its files are gone. */
+  powerOff(): void {
+    this.core.root.vanish();
   }
 }
 

@@ -49,6 +49,11 @@ export class World {
     return this.ports.clock;
   }
 
+  /** The kernel that runs in a guest, by the guest's name or the UUID of its mdev; undefined: none does. */
+  guestKernel(name: string): Kernel | undefined {
+    return this.vmms.byName(name)?.guest?.kernel;
+  }
+
   /** Ends machine time; nothing happens by itself any more. */
   stop(): void {
     this.clock.stop();

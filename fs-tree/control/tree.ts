@@ -28,8 +28,10 @@ const UEVENT_RING = 4096;
 export const HELP = `Control files of the simulation. Write a command, read the state.
 hw       the machine: card N add cex8 cca | remove | configure | deconfigure | checkstop on|off | type TYPE MODE;
          domain N add|remove; cdomain N add|remove; queue CC.DDDD hold|release|reset-ms MS|inject INSTR RC [COUNT]; ...
-guest    virtual machines: start UUID; reset UUID; close UUID; open UUID; info UUID; events UUID; exit UUID; ...
-guests/  one directory for each virtual machine: apcb, events
+guest    virtual machines: start UUID [kernel=6.12] [name=NAME] [vcpus=N] [noaiv] [nonotify] [protected] [modules=A,B]
+         [nokernel] [cmdline=..]; reset UUID; close UUID; open UUID; info UUID; events UUID; exit UUID; ...
+guests/  one directory for each virtual machine, by its name or UUID: apcb, events; with a kernel also sys (its own
+         /sys), kernel, kmsg, uevents, modules
 load     traffic: run rsa2048|crt4096|cca|ep11|rng|.. [rate=N] [concurrency=N] [count=N] [duration=10s] [node=zcrypt_1]
          [adapter=03] [domain=001b] [as NAME]; status [N]; each N [since=SEQ]; stop N; kill N; wait N;
          whole programs: cryptoload [-d DEV] [-b BITS] [-c] [-n COUNT] [-p PROCS]; zcdev DEV status|..|cca CARD DOM|ep11 CARD DOM;
@@ -89,7 +91,7 @@ export function controlDir({ world, trace, tree, about = {} }: ControlOptions): 
     () => runHardwareCommand(machine, 'show'),
     (line) => printed(runHardwareCommand(machine, line)),
   );
-  const guests = guestsDir(world, tree);
+  const guests = guestsDir(world, tree, last);
   file('guest', () => guests.describe(), guests.run);
   dir.add('guests', guests.dir);
   const load = new Load(world);

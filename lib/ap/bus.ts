@@ -333,7 +333,8 @@ export class ApBus {
   /** `ap_device_remove`: the three steps. spec/ap-bus.md 4.4 */
   async #remove(task: Task, dev: Device, drv: Driver): Promise<void> {
     const aq = dev instanceof ApQueue ? dev : undefined;
-    aq?.prepareRemove();
+    const held = aq?.prepareRemove();
+    if (held) await held;
     if (drv instanceof ApDriver) await drv.ops.remove?.(task, dev);
     if (!aq) return;
     this.traceRemoval(aq, 'driver');

@@ -6,9 +6,11 @@
  */
 import { KernelError } from '../errno.js';
 import { type Nanoseconds, type Timer, USEC } from '../ports.js';
+import { after, type Soon } from '../sync/soon.js';
 import { kstrtobool, kstrtoul, scanD, scanU64 } from '../text/kstrto.js';
 import type { ApBus } from './bus.js';
-import { SmEvent, SmWait, smEventLoop } from './queue-sm.js';
+import type { ApQueue } from './queue.js';
+import { SmEvent, SmWait, type Step, smEventLoop } from './queue-sm.js';
 
 const POLL_HIGH_LPAR: Nanoseconds = 250_000;
 const POLL_HIGH_ZVM: Nanoseconds = 1_500_000;
@@ -25,6 +27,9 @@ export class Poll {
   #thread = false;
   #threadTimer: Timer | undefined;
   #scheduled = false;
+  /** A round is held up. */
+  #running = false;
+  #again = false;
 
   constructor(ap: ApBus) {
     this.#ap = ap;
@@ -36,8 +41,12 @@ export class Poll {
     return this.#thread;
   }
 
-  /** `ap_wait`: acts on what a state machine asked for. */
-  wait(wait: SmWait): void {
+  /** `ap_wait`: acts on what a state machine asks for. */
+  wait(step: Step): Soon<void> {
+    return after(step, (wait) => this.#act(wait));
+  }
+
+  #act(wait: SmWait): void {
     switch (wait) {
       case SmWait.AGAIN:
       case SmWait.INTERRUPT:
@@ -114,9 +123,34 @@ export class Poll {
 
   /** `ap_tasklet_fn`: POLL for every active queue that something may happen to. */
   #round(): void {
-    let wait = SmWait.NONE;
-    for (const aq of this.#ap.active.awake()) wait = Math.min(wait, smEventLoop(aq, SmEvent.POLL));
-    this.wait(wait);
+    // A tasklet runs once at a time; a round that a stalled instruction holds up is followed by one more.
+    if (this.#running) {
+      this.#again = true;
+      return;
+    }
+    const wait = this.#pollAll(this.#ap.active.awake().values(), SmWait.NONE);
+    if (!(wait instanceof Promise)) {
+      this.#act(wait);
+      return;
+    }
+    this.#running = true;
+    void wait.then((last) => {
+      this.#running = false;
+      this.#act(last);
+      if (this.#again) this.schedule();
+      this.#again = false;
+    });
+  }
+
+  /** One queue after the other. @returns the smallest wait */
+  #pollAll(queues: Iterator<ApQueue>, least: SmWait): Step {
+    let smallest = least;
+    for (let next = queues.next(); !next.done; next = queues.next()) {
+      const step = smEventLoop(next.value, SmEvent.POLL);
+      if (step instanceof Promise) return step.then((wait) => this.#pollAll(queues, Math.min(smallest, wait)));
+      smallest = Math.min(smallest, step);
+    }
+    return smallest;
   }
 
   #startTimer(period: Nanoseconds, background = false): void {

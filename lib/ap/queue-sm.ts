@@ -2,11 +2,13 @@
  * The state machine of a queue.
  *
  * Mirrors the ap_sm_* functions and the jump table of ap_queue.c; the rows are
- * spec/ap-bus.md 5.2 and 5.3. Every action issues at most one instruction and
- * says how long to wait before the next event. No awaits: the kernel runs all
- * of it under the queue's spinlock.
+ * spec/ap-bus.md 5.2 and 5.3. Every action says how long to wait before the
+ * next event. No awaits: the kernel runs all of it under the queue's spinlock.
+ * Only AQIC of a guest takes time; the virtual CPU that issued it then holds
+ * the lock until the host has answered, and whoever else comes spins.
  */
 import { type ApQueueStatus, RC } from '../hardware/instructions.js';
+import { after, type Soon } from '../sync/soon.js';
 import { enableIrq, isAsyncError } from './irq.js';
 import type { ApQueue } from './queue.js';
 
@@ -41,24 +43,31 @@ export enum SmWait {
   NONE = 4,
 }
 
-type Action = (aq: ApQueue) => SmWait;
+/** What a step asks for; in a guest perhaps only when the host has answered. */
+export type Step = Soon<SmWait>;
+
+type Action = (aq: ApQueue) => Step;
 
 /** `ap_sm_event`: dropped unless configured, not check-stopped and initialised. */
-export function smEvent(aq: ApQueue, event: SmEvent): SmWait {
+export function smEvent(aq: ApQueue, event: SmEvent): Step {
+  if (aq.stall) return aq.stall.then(() => smEvent(aq, event));
   if (!aq.config || aq.chkstop || aq.devState <= DevState.UNINITIATED) return SmWait.NONE;
   const before = aq.smState;
-  const wait = JUMP_TABLE[aq.smState][event](aq);
-  if (aq.smState !== before) aq.ap.traceState(aq, before);
-  aq.ap.active.look(aq);
-  return wait;
+  const end = (wait: SmWait): SmWait => {
+    if (aq.smState !== before) aq.ap.traceState(aq, before);
+    aq.ap.active.look(aq);
+    return wait;
+  };
+  const step = JUMP_TABLE[aq.smState][event](aq);
+  return step instanceof Promise ? aq.stallUntil(step.then(end)) : end(step);
 }
 
 /** `ap_sm_event_loop`. */
-export function smEventLoop(aq: ApQueue, event: SmEvent): SmWait {
-  let wait: SmWait;
-  do wait = smEvent(aq, event);
-  while (wait === SmWait.AGAIN);
-  return wait;
+export function smEventLoop(aq: ApQueue, event: SmEvent): Step {
+  let step: Step;
+  do step = smEvent(aq, event);
+  while (step === SmWait.AGAIN);
+  return after(step, (wait) => (wait === SmWait.AGAIN ? smEventLoop(aq, event) : wait));
 }
 
 function fail(aq: ApQueue, rc: number, where: string): SmWait {
@@ -73,7 +82,7 @@ const nop: Action = () => SmWait.NONE;
 const workingOrIdle = (aq: ApQueue): SmState => (aq.queueCount > 0 ? SmState.WORKING : SmState.IDLE);
 
 /** `ap_sm_reset`: RAPQ. */
-const reset: Action = (aq) => {
+const reset = (aq: ApQueue): SmWait => {
   const status = aq.ap.hw.rapq(aq.qid, aq.rapqFbit);
   if (isAsyncError(aq, status)) return SmWait.NONE;
   switch (status.responseCode) {
@@ -99,8 +108,10 @@ const resetWait: Action = (aq) => {
   }
   switch (status.responseCode) {
     case RC.NORMAL:
-      aq.smState = aq.ap.usesInterrupts && enableIrq(aq) ? SmState.SETIRQ_WAIT : workingOrIdle(aq);
-      return SmWait.AGAIN;
+      return after(aq.ap.usesInterrupts && enableIrq(aq), (enabled) => {
+        aq.smState = enabled ? SmState.SETIRQ_WAIT : workingOrIdle(aq);
+        return SmWait.AGAIN;
+      });
     case RC.BUSY:
     case RC.RESET_IN_PROGRESS:
       return SmWait.LOW_TIMEOUT;
@@ -187,15 +198,17 @@ const read: Action = (aq) => {
     default:
       return fail(aq, status.responseCode, 'ap_sm_read');
   }
-  if (aq.ap.profile.hasIrqCheck && !status.irqEnabled && status.queueEmpty && aq.ap.usesInterrupts && enableIrq(aq)) {
+  if (!aq.ap.profile.hasIrqCheck || status.irqEnabled || !status.queueEmpty || !aq.ap.usesInterrupts)
+    return SmWait.NONE;
+  return after(enableIrq(aq), (enabled) => {
+    if (!enabled) return SmWait.NONE;
     aq.smState = SmState.SETIRQ_WAIT;
     return SmWait.AGAIN;
-  }
-  return SmWait.NONE;
+  });
 };
 
 /** `ap_sm_read_write`. */
-const readWrite: Action = (aq) => Math.min(read(aq), write(aq));
+const readWrite: Action = (aq) => after(read(aq), (first) => after(write(aq), (second) => Math.min(first, second)));
 
 /** `ap_sm_recv`: one DQAP, delivered to the request it answers. */
 function receive(aq: ApQueue): ApQueueStatus {

@@ -10,6 +10,7 @@ import { type Errno, KernelError } from '../errno.js';
 import { mkQid } from '../hardware/instructions.js';
 import { queueName } from '../hardware/names.js';
 import type { Timer, TimerOptions } from '../ports.js';
+import { after, type Soon } from '../sync/soon.js';
 import type { Task } from '../sync/task.js';
 import type { ApBus } from './bus.js';
 import type { ApCard } from './card.js';
@@ -47,12 +48,14 @@ export class ApQueue extends Device {
   /** Nanoseconds until a request in the hardware is looked after; 0: never. */
   requestTimeout = 0;
   requestTimer: Timer | undefined;
+  /** A virtual CPU holds the queue lock and is stalled in an intercepted instruction: until then. */
+  stall: Promise<unknown> | undefined;
   /** 6.1: remembered interrupt state. */
   interruptFlag = false;
   /** `driver_override`; undefined: not set. */
   driverOverride: string | undefined;
   #smState: SmState = SmState.RESET_START;
-  readonly #timeout = (): void => this.ap.poll.wait(smEvent(this, SmEvent.TIMEOUT));
+  readonly #timeout = (): void => void this.ap.poll.wait(smEvent(this, SmEvent.TIMEOUT));
   readonly #timeoutOptions: TimerOptions;
 
   constructor(ap: ApBus, card: ApCard, apqi: number, config: boolean, chkstop: boolean, seBs: number) {
@@ -82,19 +85,36 @@ export class ApQueue extends Device {
     this.ap.active.look(this);
   }
 
+  /** A step of the state machine that ends later: until then the lock is held. */
+  stallUntil<T>(step: Promise<T>): Promise<T> {
+    const stall = step.then((result) => {
+      this.stall = undefined;
+      return result;
+    });
+    this.stall = stall;
+    return stall;
+  }
+
+  /** Runs a section under the queue lock: at once, unless a stalled virtual CPU holds it. */
+  underLock<T>(section: () => Soon<T>): Soon<T> {
+    return this.stall ? this.stall.then(() => this.underLock(section)) : section();
+  }
+
   /** `ap_queue_init_state`: from the top, with one POLL. Lists and counters stay. */
-  initState(): void {
-    this.devState = DevState.OPERATING;
-    this.smState = SmState.RESET_START;
-    this.lastErrRc = 0;
-    this.assocIdx = ASSOC_IDX_INVALID;
-    this.ap.poll.wait(smEvent(this, SmEvent.POLL));
+  initState(): Soon<void> {
+    return this.underLock(() => {
+      this.devState = DevState.OPERATING;
+      this.smState = SmState.RESET_START;
+      this.lastErrRc = 0;
+      this.assocIdx = ASSOC_IDX_INVALID;
+      return this.ap.poll.wait(smEvent(this, SmEvent.POLL));
+    });
   }
 
   /** `ap_queue_init_reply`: the driver gives it a reply buffer. */
-  initReply(): void {
+  initReply(): Soon<void> {
     this.hasReplyBuffer = true;
-    this.ap.poll.wait(smEvent(this, SmEvent.POLL));
+    return this.ap.poll.wait(smEvent(this, SmEvent.POLL));
   }
 
   /** `ap_queue_usable`: may requests be sent here? */
@@ -110,17 +130,18 @@ export class ApQueue extends Device {
   }
 
   /** `ap_queue_message`. @returns ENODEV, and nothing is counted, unless the queue is OPERATING */
-  queueMessage(message: ApMessage): Errno | undefined {
-    const accepted = this.devState === DevState.OPERATING;
-    if (accepted) {
-      this.requestq.push(message);
-      this.ap.active.look(this);
-      this.totalRequestCount++;
-      this.card.totalRequestCount++;
-      this.ap.traceRequest(message, 'queued', this);
-    }
-    this.ap.poll.wait(smEventLoop(this, SmEvent.POLL));
-    return accepted ? undefined : 'ENODEV';
+  queueMessage(message: ApMessage): Soon<Errno | undefined> {
+    return this.underLock(() => {
+      const accepted = this.devState === DevState.OPERATING;
+      if (accepted) {
+        this.requestq.push(message);
+        this.ap.active.look(this);
+        this.totalRequestCount++;
+        this.card.totalRequestCount++;
+        this.ap.traceRequest(message, 'queued', this);
+      }
+      return after(this.ap.poll.wait(smEventLoop(this, SmEvent.POLL)), () => (accepted ? undefined : 'ENODEV'));
+    });
   }
 
   /** `ap_cancel_message`: taken off its list; a reply that still comes is dropped. */
@@ -133,7 +154,7 @@ export class ApQueue extends Device {
   }
 
   /**
-   * `ap_flush_queue`: every request goes back to its sender with EAGAIN, pending ones first.
+   * `ap_flush_queue`: every request goes back to its sender with EAGAIN, pending ones first. The lock is held.
    * @param why what the trace says of it
    */
   flush(why: string): void {
@@ -150,15 +171,21 @@ export class ApQueue extends Device {
   }
 
   /** `reset` written. */
-  resetStore(): void {
-    this.flush('reset by a user');
-    this.smState = SmState.RESET_START;
-    this.ap.poll.wait(smEvent(this, SmEvent.POLL));
-    this.ap.dbf(5, `reset_store reset queue=${this.name} triggered by user`);
+  resetStore(): Soon<void> {
+    const done = this.underLock(() => {
+      this.flush('reset by a user');
+      this.smState = SmState.RESET_START;
+      return this.ap.poll.wait(smEvent(this, SmEvent.POLL));
+    });
+    return after(done, () => this.ap.dbf(5, `reset_store reset queue=${this.name} triggered by user`));
   }
 
   /** Removal, step 1 (`ap_queue_prepare_remove`): nothing is accepted any more, everybody gets EAGAIN. */
-  prepareRemove(): void {
+  prepareRemove(): Soon<void> {
+    return this.underLock(() => this.#shutDown());
+  }
+
+  #shutDown(): void {
     this.flush('step 1 of the removal');
     this.devState = DevState.SHUTDOWN;
     this.requestTimer?.cancel();

@@ -8,6 +8,7 @@ import { KernelError } from '../errno.js';
 import { type ApConfigInfo, QCI, RC, type TapqInfo } from '../hardware/instructions.js';
 import { SEC, type Timer } from '../ports.js';
 import { Mutex } from '../sync/mutex.js';
+import { after, type Soon } from '../sync/soon.js';
 import type { Task } from '../sync/task.js';
 import { WaitQueue } from '../sync/wait.js';
 import { scanD } from '../text/kstrto.js';
@@ -329,17 +330,20 @@ export class Scan {
         if (aq) await aq.del(task);
       } else if (found === null) {
         // Left as it is.
-      } else if (aq) this.#updateQueue(aq, found);
-      else {
+      } else if (aq) {
+        const held = aq.underLock(() => this.#updateQueue(aq, found));
+        if (held) await held;
+      } else {
         const fresh = new ApQueue(ap, card, dom, !found.decfg, found.chkstop, found.info.bs);
         await fresh.add(task);
-        if (ap.profile.scanInitialisesNewQueue && fresh.config && !fresh.chkstop) fresh.initState();
+        const held = ap.profile.scanInitialisesNewQueue && fresh.config && !fresh.chkstop && fresh.initState();
+        if (held) await held;
       }
     }
   }
 
   /** An existing queue: exactly the first row that fits. */
-  #updateQueue(aq: ApQueue, { info, decfg, chkstop }: QueueInfo): void {
+  #updateQueue(aq: ApQueue, { info, decfg, chkstop }: QueueInfo): Soon<void> {
     const initialised = aq.devState > DevState.UNINITIATED;
     aq.seBs = info.bs;
     if (chkstop && !aq.chkstop) {
@@ -348,7 +352,7 @@ export class Scan {
       aq.flush('check-stopped');
     } else if (!chkstop && aq.chkstop) {
       aq.chkstop = false;
-      if (initialised) this.#return(aq);
+      return initialised ? this.#return(aq) : undefined;
     } else if (decfg && aq.config) {
       aq.config = false;
       if (initialised) this.#error(aq, RC.DECONFIGURED);
@@ -356,12 +360,12 @@ export class Scan {
       aq.flush('deconfigured');
     } else if (!decfg && !aq.config) {
       aq.config = true;
-      if (initialised) this.#return(aq);
-      aq.sendConfigUevent();
+      return after(initialised ? this.#return(aq) : undefined, () => aq.sendConfigUevent());
     } else if (!decfg && aq.devState === DevState.ERROR) {
       aq.flush('error');
-      aq.initState();
+      return aq.initState();
     }
+    return undefined;
   }
 
   #error(aq: ApQueue, rc: number): void {
@@ -369,12 +373,11 @@ export class Scan {
     aq.lastErrRc = rc;
   }
 
-  #return(aq: ApQueue): void {
-    if (this.#ap.profile.scanPollsReturningQueue) aq.initState();
-    else {
-      aq.devState = DevState.OPERATING;
-      aq.smState = SmState.RESET_START;
-    }
+  #return(aq: ApQueue): Soon<void> {
+    if (this.#ap.profile.scanPollsReturningQueue) return aq.initState();
+    aq.devState = DevState.OPERATING;
+    aq.smState = SmState.RESET_START;
+    return undefined;
   }
 }
 

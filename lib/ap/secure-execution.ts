@@ -6,6 +6,7 @@
  */
 import { KernelError } from '../errno.js';
 import { FAC, RC, type TapqInfo } from '../hardware/instructions.js';
+import type { Soon } from '../sync/soon.js';
 import { kstrtobool, kstrtouint } from '../text/kstrto.js';
 import { type ApQueue, ASSOC_IDX_INVALID } from './queue.js';
 import { SmEvent, SmState, smEvent } from './queue-sm.js';
@@ -35,14 +36,19 @@ export function seBindText(aq: ApQueue): string {
 }
 
 /** @throws EINVAL no bind support, bad text, not available for binding; EBUSY; EIO */
-export function seBindStore(aq: ApQueue, written: string): void {
+export function seBindStore(aq: ApQueue, written: string): Soon<void> {
   if (!canBind(aq)) throw new KernelError('EINVAL');
-  if (!kstrtobool(written)) {
-    aq.flush('unbound');
-    aq.rapqFbit = true;
-    aq.initState();
-    return;
-  }
+  const bind = kstrtobool(written);
+  return aq.underLock(() => (bind ? bindQueue(aq) : unbindQueue(aq)));
+}
+
+function unbindQueue(aq: ApQueue): Soon<void> {
+  aq.flush('unbound');
+  aq.rapqFbit = true;
+  return aq.initState();
+}
+
+function bindQueue(aq: ApQueue): void {
   if (lookAtHealthy(aq).bs !== 2) throw new KernelError('EINVAL');
   if (aq.smState < SmState.IDLE) throw new KernelError('EBUSY');
   if (aq.ap.hw.bapq(aq.qid).responseCode !== RC.NORMAL) throw new KernelError('EIO');
@@ -62,15 +68,19 @@ export function seAssociateText(aq: ApQueue): string {
 }
 
 /** @throws EINVAL, ERANGE bad index, not bound; EBUSY; EIO */
-export function seAssociateStore(aq: ApQueue, written: string): void {
+export function seAssociateStore(aq: ApQueue, written: string): Soon<void> {
   if (!canAssociate(aq)) throw new KernelError('EINVAL');
   const index = kstrtouint(written);
   if (index >= ASSOC_IDX_INVALID) throw new KernelError('EINVAL');
+  return aq.underLock(() => associate(aq, index));
+}
+
+function associate(aq: ApQueue, index: number): Soon<void> {
   if (lookAtHealthy(aq).bs !== 1) throw new KernelError('EINVAL');
   if (aq.smState !== SmState.IDLE) throw new KernelError('EBUSY');
   const { responseCode } = aq.ap.hw.aapq(aq.qid, index);
   if (responseCode !== RC.NORMAL && responseCode !== RC.STATE_CHANGE_IN_PROGRESS) throw new KernelError('EIO');
   aq.smState = SmState.ASSOC_WAIT;
   aq.assocIdx = index;
-  aq.ap.poll.wait(smEvent(aq, SmEvent.POLL));
+  return aq.ap.poll.wait(smEvent(aq, SmEvent.POLL));
 }

@@ -15,7 +15,7 @@ import { UeventChannel } from './uevent.js';
 
 export class DriverCore {
   readonly ports: Ports;
-  readonly tree = new KobjectTree();
+  readonly tree: KobjectTree;
   readonly lockdep = new Lockdep();
   readonly uevents = new UeventChannel();
   readonly log: KernelLog;
@@ -42,8 +42,10 @@ export class DriverCore {
     throw error;
   };
 
-  constructor(ports: Ports) {
+  /** @param numberedWith a tree whose kobjects share the numbers of this kernel's */
+  constructor(ports: Ports, numberedWith?: KobjectTree) {
     this.ports = ports;
+    this.tree = new KobjectTree(numberedWith);
     this.log = new KernelLog(ports.clock);
     this.root = new Kobject(this.tree, '', undefined);
     this.root.addDir();

@@ -21,10 +21,16 @@ export interface TreeChange {
 /** The tree of one kernel: numbers its nodes and tells who listens of changes. */
 export class KobjectTree {
   #serial = 1;
+  readonly #numbered: KobjectTree | undefined;
   readonly #listeners = new Set<(change: TreeChange) => void>();
 
+  /** @param numberedWith a tree that it is shown together with: no number is in both */
+  constructor(numberedWith?: KobjectTree) {
+    this.#numbered = numberedWith;
+  }
+
   nextSerial(): number {
-    return this.#serial++;
+    return this.#numbered?.nextSerial() ?? this.#serial++;
   }
 
   onChange(listener: (change: TreeChange) => void): () => void {
@@ -163,6 +169,13 @@ export class Kobject {
     if (this.parent?.children.get(this.name) !== this) return;
     this.parent.#children?.delete(this.name);
     this.tree.publish({ op: 'remove', what: 'dir', dir: this.parent, name: this.name });
+  }
+
+  /** The machine of this tree is switched off: it and all below it is gone at once, whoever is inside. */
+  vanish(): void {
+    this.visible = false;
+    for (const group of this.groups.values()) group.alive = false;
+    for (const child of this.children.values()) child.vanish();
   }
 
   /** `sysfs_create_group`; adding one that is there changes nothing. */

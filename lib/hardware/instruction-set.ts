@@ -3,16 +3,16 @@
  *
  * Mirrors what an AP instruction does before it gets to a queue: facilities,
  * which queues the issuer reaches (response code 01), the trace. A host's view
- * is the whole machine, a guest's is filtered by its APCB; intercepted
- * instructions (AQIC of a guest) are a subclass's matter.
+ * is the whole machine, a guest's is filtered by its APCB. AQIC of a guest is
+ * intercepted: lib/guest has that.
  */
 import {
   type ApConfigInfo,
-  type ApInstructions,
   type ApInterruptHandler,
   type ApQueueStatus,
   type AqicControl,
   type DqapResult,
+  type HostInstructions,
   QCI,
   type Qid,
   qidCard,
@@ -49,7 +49,8 @@ export const queueless = (responseCode: number): ApQueueStatus => ({
   responseCode,
 });
 
-export class InstructionSet implements ApInstructions {
+/** All instructions but AQIC: these the machine executes for every issuer. */
+export abstract class InterpretedInstructions {
   readonly #machine: Machine;
   readonly #view: HardwareView;
 
@@ -81,20 +82,16 @@ export class InstructionSet implements ApInstructions {
       status: queueless(RC.Q_NOT_AVAIL),
       info: NO_INFO,
     };
-    this.#trace('TAPQ', qid, result.status);
+    this.trace('TAPQ', qid, result.status);
     return result;
   }
 
   rapq(qid: Qid, fbit = false): ApQueueStatus {
-    return this.#onQueue('RAPQ', qid, (queue) => queue.rapq(fbit));
+    return this.onQueue('RAPQ', qid, (queue) => queue.rapq(fbit));
   }
 
   zapq(qid: Qid, fbit = false): ApQueueStatus {
-    return this.#onQueue('ZAPQ', qid, (queue) => queue.zapq(fbit));
-  }
-
-  aqic(qid: Qid, control: AqicControl, indicator: number): ApQueueStatus {
-    return this.#onQueue('AQIC', qid, (queue) => queue.aqic(control, indicator));
+    return this.onQueue('ZAPQ', qid, (queue) => queue.zapq(fbit));
   }
 
   qci(): ApConfigInfo | undefined {
@@ -109,20 +106,20 @@ export class InstructionSet implements ApInstructions {
     if ((this.#machine.qciFlags & QCI.QACT) === 0) rc = RC.REQ_FAC_NOT_INST;
     else if (!this.#queue(qid)) rc = RC.Q_NOT_AVAIL;
     const status = queueless(rc);
-    this.#trace('QACT', qid, status);
+    this.trace('QACT', qid, status);
     return { status, apType: rc === RC.NORMAL ? hwtype : 0 };
   }
 
   bapq(qid: Qid): ApQueueStatus {
-    return this.#onQueue('BAPQ', qid, (queue) => queue.bapq());
+    return this.onQueue('BAPQ', qid, (queue) => queue.bapq());
   }
 
   aapq(qid: Qid, _secretIndex: number): ApQueueStatus {
-    return this.#onQueue('AAPQ', qid, (queue) => queue.aapq());
+    return this.onQueue('AAPQ', qid, (queue) => queue.aapq());
   }
 
   nqap(qid: Qid, psmid: bigint, message: Uint8Array, _special: boolean): ApQueueStatus {
-    return this.#onQueue('NQAP', qid, (queue) => queue.nqap(psmid, message));
+    return this.onQueue('NQAP', qid, (queue) => queue.nqap(psmid, message));
   }
 
   dqap(qid: Qid): DqapResult {
@@ -132,7 +129,7 @@ export class InstructionSet implements ApInstructions {
       reply: new Uint8Array(0),
       parts: 1,
     };
-    this.#trace('DQAP', qid, result.status);
+    this.trace('DQAP', qid, result.status);
     return result;
   }
 
@@ -157,19 +154,24 @@ export class InstructionSet implements ApInstructions {
     return this.#machine.reachableQueue(qid);
   }
 
-  #onQueue(name: string, qid: Qid, run: (queue: HardwareQueue) => ApQueueStatus): ApQueueStatus {
+  protected onQueue(name: string, qid: Qid, run: (queue: HardwareQueue) => ApQueueStatus): ApQueueStatus {
     const queue = this.#queue(qid);
     const status = queue ? run(queue) : queueless(RC.Q_NOT_AVAIL);
-    this.#trace(name, qid, status);
+    this.trace(name, qid, status);
     return status;
   }
 
+  /** The issuer executes instructions at all; what one does that is switched off is not told. */
+  protected get running(): boolean {
+    return true;
+  }
+
   get #tracing(): boolean {
-    return this.#machine.ports.trace.enabled && this.#machine.traceInstructions;
+    return this.#machine.ports.trace.enabled && this.#machine.traceInstructions && this.running;
   }
 
   /** One line per instruction: "TAPQ 02.0004 -> 00 empty irq". */
-  #trace(name: string, qid: Qid, status: ApQueueStatus): void {
+  protected trace(name: string, qid: Qid, status: ApQueueStatus): void {
     if (!this.#tracing) return;
     const flags =
       (status.queueEmpty ? ' empty' : '') +
@@ -188,6 +190,13 @@ export class InstructionSet implements ApInstructions {
       text: `${guest === undefined ? '' : `${guest}: `}${name} ${text}`,
       data: { instr: name, ...data, ...(guest === undefined ? {} : { guest }) },
     });
+  }
+}
+
+/** The instructions of a partition. */
+export class InstructionSet extends InterpretedInstructions implements HostInstructions {
+  aqic(qid: Qid, control: AqicControl, indicator: number): ApQueueStatus {
+    return this.onQueue('AQIC', qid, (queue) => queue.aqic(control, indicator));
   }
 }
 

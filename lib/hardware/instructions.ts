@@ -6,6 +6,8 @@
  * filters; drivers know nothing else of the hardware.
  */
 
+import type { Soon } from '../sync/soon.js';
+
 /** Queue number: adapter * 256 + domain. */
 export type Qid = number;
 
@@ -104,6 +106,8 @@ export interface AqicControl {
   readonly isc: number;
   /** A guest's interruption: GISA designation; 0 for the host's own. */
   readonly gisa?: number;
+  /** The guest's own sub class, pending in that area when the interruption comes. */
+  readonly gisc?: number;
 }
 
 /** What a caught interrupt tells the kernel: only that some indicator was set. */
@@ -120,8 +124,9 @@ export interface DqapResult {
 }
 
 /**
- * The instructions of one logical partition (or guest). All of them return at
- * once, as on the machine; what takes time shows in later response codes.
+ * The instructions of one logical partition (or guest). They return at once, as
+ * on the machine; what takes time shows in later response codes. Only AQIC of a
+ * guest is intercepted: it ends when the host has handled it.
  */
 export interface ApInstructions {
   /** AP instructions installed at all (`ap_instructions_available`). */
@@ -137,7 +142,7 @@ export interface ApInstructions {
   rapq(qid: Qid, fbit?: boolean): ApQueueStatus;
   zapq(qid: Qid, fbit?: boolean): ApQueueStatus;
   /** `indicator`: any non-zero number stands for the address of the indicator byte. */
-  aqic(qid: Qid, control: AqicControl, indicator: number): ApQueueStatus;
+  aqic(qid: Qid, control: AqicControl, indicator: number): Soon<ApQueueStatus>;
   /** Fills in the QCI block; undefined when the instruction fails or is not installed. */
   qci(): ApConfigInfo | undefined;
   /** Compatible adapter type for `hwtype`, or the response code why not. */
@@ -155,6 +160,11 @@ export interface ApInstructions {
   onAdapterInterrupt(handler: ApInterruptHandler): () => void;
   /** Machine event "AP configuration changed" (CHSC); returns the unregister function. */
   onConfigChanged(handler: () => void): () => void;
+}
+
+/** Those of a partition: nothing is intercepted. */
+export interface HostInstructions extends ApInstructions {
+  aqic(qid: Qid, control: AqicControl, indicator: number): ApQueueStatus;
 }
 
 /** `supported: false`: the machine has no SCLP facility for it (EOPNOTSUPP). */

@@ -11,7 +11,7 @@ import type { Nanoseconds, Ports } from '../ports.js';
 import { Adapter, type AdapterDescription } from './adapter.js';
 import { IdMask } from './id-mask.js';
 import { type HardwareView, InstructionSet } from './instruction-set.js';
-import type { ApConfigInfo, ApInstructions, ApInterruptHandler, Qid, SclpApResult } from './instructions.js';
+import type { ApConfigInfo, ApInterruptHandler, HostInstructions, Qid, SclpApResult } from './instructions.js';
 import { DEFAULT_PROCESSING_DELAY, HardwareQueue } from './queue.js';
 
 /** What cannot be changed while kernels run. */
@@ -84,9 +84,9 @@ export class Machine {
 
   /**
    * The instructions as the partition's own kernel has them. A guest's are
-   * another InstructionSet with a view that its APCB filters.
+   * others, with a view that its APCB filters (lib/guest).
    */
-  hostInstructions(): ApInstructions {
+  hostInstructions(): HostInstructions {
     const wholeMachine: HardwareView = {
       reaches: () => true,
       config: () => this.configInfo(),

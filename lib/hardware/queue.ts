@@ -39,6 +39,8 @@ export interface InterruptTarget {
   readonly isc: number;
   /** 0: the host's own. */
   readonly gisa: number;
+  /** Sub class of a guest. */
+  readonly gisc: number;
   readonly indicator: number;
 }
 
@@ -159,7 +161,7 @@ export class HardwareQueue {
       return this.#status(RC.NORMAL);
     }
     if (indicator === 0) return this.#status(RC.INVALID_ADDRESS);
-    this.#irq = { isc: control.isc, gisa: control.gisa ?? 0, indicator };
+    this.#irq = { isc: control.isc, gisa: control.gisa ?? 0, gisc: control.gisc ?? 0, indicator };
     this.#irqPollsLeft = this.irqPolls;
     return this.#status(RC.NORMAL);
   }

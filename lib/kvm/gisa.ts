@@ -3,8 +3,8 @@
  *
  * Mirrors the gisc part of arch/s390/kvm/interrupt.c
  * (`kvm_s390_gisc_register`, `kvm_s390_gisc_unregister`): a reference count
- * for each of the eight sub classes; a counted one has its alert bit set.
- * Left out: pending masks and the delivery of interrupts.
+ * for each of the eight sub classes; a counted one has its alert bit set. The
+ * machine sets the pending bit; with the alert bit on somebody is told.
  */
 import { KernelError } from '../errno.js';
 
@@ -26,6 +26,20 @@ export class Gisa {
 
   references(isc: number): number {
     return this.#references[isc] ?? 0;
+  }
+
+  /** Sub classes that an interruption is pending for, bit 0 leftmost in 8 bits. */
+  pendingMask = 0;
+
+  /** The machine makes a sub class pending. @returns whether it is watched */
+  pend(isc: number): boolean {
+    this.pendingMask |= 0x80 >> isc;
+    return this.references(isc) > 0;
+  }
+
+  /** A virtual CPU takes the interruption. */
+  take(isc: number): void {
+    this.pendingMask &= ~(0x80 >> isc);
   }
 
   /** One more user of a sub class. @returns the host's sub class @throws ERANGE above 7 */

@@ -54,6 +54,8 @@ export class Vm {
   /** Process that created it. */
   readonly pid: number;
   readonly fd: number;
+  /** The how many-th VM of its host this is, from 1. */
+  readonly number: number;
   /** `kvm->lock`. */
   readonly lock: Mutex;
   /** Guards the hook. */
@@ -78,16 +80,17 @@ export class Vm {
   #references = 1;
 
   /** @internal by Kvm.createVm */
-  constructor(core: DriverCore, kvm: Kvm, pid: number, apxa: boolean, gisaDesignation: number, options: VmOptions) {
+  constructor(core: DriverCore, kvm: Kvm, pid: number, apxa: boolean, number: number, options: VmOptions) {
     this.kvm = kvm;
     this.pid = pid;
     this.fd = options.fd ?? 7;
+    this.number = number;
     this.lock = new Mutex(core.lockdep, 'kvm->lock');
     this.hookSemaphore = new RwSemaphore(core.lockdep, 'pqap_hook_rwsem');
     this.hasCrycb = options.crycb ?? true;
     this.apxa = apxa;
     this.apie = options.apie ?? true;
-    this.gisa = (options.gisa ?? true) ? new Gisa(gisaDesignation) : undefined;
+    this.gisa = (options.gisa ?? true) ? new Gisa(number) : undefined;
     this.memory = options.memory ?? DEFAULT_MEMORY;
   }
 

@@ -59,7 +59,9 @@ async function irqEnable(
     mdev.unpin(address);
     return answer(va.profile.badSubclassRc);
   }
-  const status = va.hw.aqic(q.apqn, { ir: true, isc: hostIsc, gisa: vcpu.gisa?.designation ?? 0 }, address);
+  const control = { ir: true, isc: hostIsc, gisa: vcpu.gisa?.designation ?? 0, gisc: isc };
+  const answered = va.hw.aqic(q.apqn, control, address);
+  const status = answered instanceof Promise ? await answered : answered;
   switch (status.responseCode) {
     case RC.NORMAL:
       // The old setting is given up only now that the new one holds.
@@ -96,7 +98,8 @@ function registerSubclass(vcpu: Vcpu, isc: number): number | undefined {
 export async function irqDisable(q: VfioApQueue): Promise<ApQueueStatus> {
   let status = NO_STATUS;
   for (let tries = AQIC_TRIES; tries > 0; tries--) {
-    status = q.va.hw.aqic(q.apqn, { ir: false, isc: 0 }, 0);
+    const answered = q.va.hw.aqic(q.apqn, { ir: false, isc: 0 }, 0);
+    status = answered instanceof Promise ? await answered : answered;
     const rc = status.responseCode;
     if (rc === RC.RESET_IN_PROGRESS || rc === RC.BUSY) {
       await q.pause();

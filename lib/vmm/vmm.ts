@@ -4,9 +4,11 @@
  * Does what the program `vfioguest` of the recordings does (traces/README.md),
  * as QEMU would: VM, group, container, device; two eventfds; and it gives the
  * device back when asked, if told so. One thread: commands and events one
- * after the other.
+ * after the other. A VM that is to run a kernel is switched on when all that
+ * has been done.
  */
 import { type Errno, isKernelError, KernelError } from '../errno.js';
+import { Guest, type GuestHost, type GuestOptions } from '../guest/guest.js';
 import type { Kernel } from '../kernel.js';
 import type { Vm } from '../kvm/vm.js';
 import type { Task } from '../sync/task.js';
@@ -23,8 +25,24 @@ const TYPE1V2 = 3;
 const FD = { REQUEST: 20, CONFIG: 21 } as const;
 
 export interface VmmOptions {
-  /** `nokvm`: no VM at all. `noadd`: a VM that the group is not told of. `noapie`: no AP interpretation. */
-  readonly variant?: 'nokvm' | 'noadd' | 'noapie';
+  /**
+   * `nokvm`: no VM at all. `noadd`: a VM that the group is not told of.
+   * `noapie`: no AP interpretation. `nocrycb`: no crypto control block.
+   */
+  readonly variant?: 'nokvm' | 'noadd' | 'noapie' | 'nocrycb';
+  /** The kernel that the VM boots; undefined: its virtual CPUs never run. */
+  readonly guest?: VmmGuestOptions;
+}
+
+export interface VmmGuestOptions extends GuestOptions {
+  /** What it is called; the UUID of its mdev unless given. */
+  readonly name?: string;
+  /** Virtual CPUs (default 1). */
+  readonly vcpus?: number;
+  /** Adapter interruption virtualisation (default true). */
+  readonly aiv?: boolean;
+  /** The monitor passes on that the AP configuration changed (default: where the host tells it). */
+  readonly notify?: boolean;
 }
 
 /** A call of the process that failed: which one, and how. */
@@ -55,12 +73,15 @@ interface Attached {
 }
 
 export class Vmm {
+  readonly #host: GuestHost;
   readonly #kernel: Kernel;
   readonly uuid: string;
   /** The process. */
   readonly task: Task;
   readonly #options: VmmOptions;
   #vm: Vm | undefined;
+  /** The virtual machine with its kernel. */
+  guest: Guest | undefined;
   container: VfioContainer | undefined;
   group: VfioGroupFile | undefined;
   device: VfioDeviceFile | undefined;
@@ -76,14 +97,23 @@ export class Vmm {
   #turn: Promise<unknown> = Promise.resolve();
   exited = false;
 
-  constructor(kernel: Kernel, uuid: string, options: VmmOptions = {}) {
-    this.#kernel = kernel;
+  constructor(host: GuestHost, uuid: string, options: VmmOptions = {}) {
+    this.#host = host;
+    this.#kernel = host.kernel;
     this.uuid = uuid;
     this.#options = options;
-    this.task = kernel.core.newTask('vfioguest');
+    this.task = this.#kernel.core.newTask('vfioguest');
     this.#request.onSignal(() => {
       if (this.autoclose) void this.run(() => this.closeDevice());
     });
+    this.#config.onSignal(() => {
+      if (this.guest) void this.run(() => this.guest?.configChanged());
+    });
+  }
+
+  /** What it is called among the guests. */
+  get name(): string {
+    return this.#options.guest?.name ?? this.uuid;
   }
 
   get vm(): Vm | undefined {
@@ -101,21 +131,52 @@ export class Vmm {
   async start(): Promise<void> {
     const { variant } = this.#options;
     try {
-      if (variant !== 'nokvm') await this.#createVm(variant !== 'noapie');
+      if (variant !== 'nokvm') await this.#createVm(variant);
       await this.openGroup();
       await this.openDevice();
+      if (this.#options.guest) await this.#powerOn(this.#options.guest);
     } catch (e) {
       await this.exit();
       throw e;
     }
   }
 
-  async #createVm(apie: boolean): Promise<void> {
+  async #createVm(variant: VmmOptions['variant']): Promise<void> {
     const { kvm } = this.#kernel.vfio;
     this.#vm = await call('open /dev/kvm', () => {
       if (!kvm) throw new KernelError('ENOENT');
-      return kvm.createVm(this.task, { apie });
+      return kvm.createVm(this.task, { apie: variant !== 'noapie', crycb: variant !== 'nocrycb' });
     });
+  }
+
+  /** Virtual CPUs, the interrupt that tells of changes, and off it goes. */
+  async #powerOn({ name, vcpus = 1, aiv = true, notify = true, ...options }: VmmGuestOptions): Promise<void> {
+    const vm = this.#vm;
+    if (!vm) return;
+    for (let i = 0; i < vcpus; i++) vm.createVcpu(aiv);
+    if (notify) await this.#askForConfigChanges();
+    this.guest = new Guest(this.#host, name ?? this.uuid, vm, options);
+    this.guest.powerOn();
+  }
+
+  /** As a VMM that knows of that interrupt: with a host that has it not the guest is not told. */
+  async #askForConfigChanges(): Promise<void> {
+    try {
+      await this.setIrq('CONFIG_CHANGE', true);
+    } catch (e) {
+      if (!(e instanceof CallFailed)) throw e;
+    }
+  }
+
+  /** VFIO_DEVICE_RESET; a virtual machine that runs is reset with it, and boots anew. @throws CallFailed */
+  async reset(): Promise<void> {
+    const on = this.guest?.on || this.guest?.state === 'crashed';
+    await this.guest?.powerOff();
+    try {
+      await this.ioctl('VFIO_DEVICE_RESET', VFIO_IOCTL.RESET);
+    } finally {
+      if (on) this.guest?.powerOn();
+    }
   }
 
   /** Group and container, IOMMU type, guest memory, and the VM's VFIO device. */
@@ -223,6 +284,8 @@ export class Vmm {
   async exit(): Promise<void> {
     if (this.exited) return;
     this.exited = true;
+    await this.guest?.powerOff();
+    this.guest = undefined;
     for (const { group, device } of this.#attached.splice(0)) {
       await device.close(this.task);
       group.setKvm(undefined);

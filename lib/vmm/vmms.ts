@@ -5,11 +5,13 @@
  * Vocabulary: traces/README.md.
  */
 import { KernelError } from '../errno.js';
+import type { Guest } from '../guest/guest.js';
 import type { Machine } from '../hardware/machine.js';
 import type { Kernel } from '../kernel.js';
 import type { Task } from '../sync/task.js';
 import { VFIO_IOCTL } from '../vfio-ap/device.js';
 import type { UserStruct } from '../vfio-ap/user.js';
+import { startOptions } from './start-options.js';
 import { strerror } from './strerror.js';
 import { CallFailed, call, Vmm, type VmmOptions } from './vmm.js';
 import { badIoctls, badIrqs, rawCalls } from './wrong-calls.js';
@@ -23,26 +25,49 @@ export interface GuestCommandResult {
 
 export class Vmms {
   readonly kernel: Kernel;
-  /** The machine, for whoever gives guests a kernel of their own. */
-  readonly machine: Machine | undefined;
+  readonly machine: Machine;
   /** Running guests by the UUID of their mdev, in order of start. */
   readonly guests = new Map<string, Vmm>();
+  readonly #kernelListeners = new Set<(guest: Guest, kernel: Kernel) => void>();
 
-  constructor(kernel: Kernel, machine?: Machine) {
+  constructor(kernel: Kernel, machine: Machine) {
     this.kernel = kernel;
     this.machine = machine;
   }
 
-  /** Starts a guest. @throws CallFailed */
+  /**
+   * Starts a guest; one with a kernel has then booted.
+   * @throws CallFailed; EADDRINUSE a guest of that mdev, or of that name, runs
+   */
   async start(uuid: string, options: VmmOptions = {}): Promise<Vmm> {
-    const vmm = new Vmm(this.kernel, uuid, options);
+    const vmm = new Vmm(this, uuid, options);
+    if (options.guest?.name !== undefined && this.byName(options.guest.name))
+      throw new CallFailed('bind', 'EADDRINUSE');
     await vmm.run(() => vmm.start());
     if (this.guests.has(uuid)) {
       await vmm.run(() => vmm.exit());
       throw new CallFailed('bind', 'EADDRINUSE');
     }
     this.guests.set(uuid, vmm);
+    await vmm.guest?.booted;
     return vmm;
+  }
+
+  /** The running guest of that name, or with the mdev of that UUID. */
+  byName(name: string): Vmm | undefined {
+    for (const vmm of this.guests.values()) if (vmm.name === name) return vmm;
+    return this.guests.get(name);
+  }
+
+  /** Called with each kernel that a guest starts, before it does anything; the result ends that. */
+  onGuestKernel(listener: (guest: Guest, kernel: Kernel) => void): () => void {
+    this.#kernelListeners.add(listener);
+    return () => this.#kernelListeners.delete(listener);
+  }
+
+  /** @internal */
+  onKernel(guest: Guest, kernel: Kernel): void {
+    for (const listener of this.#kernelListeners) listener(guest, kernel);
   }
 
   /** Ends a guest. */
@@ -65,19 +90,24 @@ function describe(vmm: Vmm): string {
     `vcpus ${vmm.vm?.vcpus.length ?? 0}`,
     ...(vmm.vm ? [] : ['no VM']),
     ...(vmm.autoclose ? ['autoclose'] : []),
+    ...(vmm.name === vmm.uuid ? [] : [`name ${vmm.name}`]),
+    ...(vmm.guest ? [`kernel ${vmm.guest.version} ${vmm.guest.state}`] : []),
   ];
   return `${words.join(' ')}\n`;
 }
 
 /**
- * `vfioguest WORDS`; a leading word `vfioguest` is allowed. Failing calls are
- * text on stderr and status 1. The task only waits; a guest works in its own.
+ * A command for the monitors of guests. Failing calls are text on stderr and
+ * status 1. The task only waits; a guest works in its own. With the word
+ * `vfioguest` in front it is the program of the recordings: its guests have no
+ * virtual CPU that runs.
  * @throws KernelError EINVAL for words that make no command; EINTR
  */
 export async function runGuestCommand(vmms: Vmms, task: Task, words: readonly string[]): Promise<GuestCommandResult> {
-  const rest = words[0] === 'vfioguest' ? words.slice(1) : words;
+  const recorded = words[0] === 'vfioguest';
+  const rest = recorded ? words.slice(1) : words;
   try {
-    const stdout = await interruptible(task, dispatch(vmms, rest));
+    const stdout = await interruptible(task, dispatch(vmms, rest, recorded));
     return { stdout, stderr: '', rc: 0 };
   } catch (e) {
     if (!(e instanceof CallFailed)) throw e;
@@ -99,17 +129,12 @@ async function interruptible<T>(task: Task, work: Promise<T>): Promise<T> {
 
 const usage = (detail: string): KernelError => new KernelError('EINVAL', `vfioguest: ${detail}`);
 
-const isVariant = (word: string): word is NonNullable<VmmOptions['variant']> =>
-  word === 'nokvm' || word === 'noadd' || word === 'noapie';
-
-async function dispatch(vmms: Vmms, words: readonly string[]): Promise<string> {
+async function dispatch(vmms: Vmms, words: readonly string[], recorded: boolean): Promise<string> {
   const [verb, uuid, ...args] = words;
   if (uuid === undefined) throw usage('start|raw|cmd UUID ...');
   switch (verb) {
     case 'start': {
-      const [variant] = args;
-      if (args.length > 1 || (variant !== undefined && !isVariant(variant))) throw usage(`start: ${args.join(' ')}`);
-      await vmms.start(uuid, variant === undefined ? {} : { variant });
+      await vmms.start(uuid, startOptions(recorded ? [...args, 'nokernel'] : args));
       return `guest ${uuid} running\n`;
     }
     case 'raw':
@@ -123,7 +148,9 @@ async function dispatch(vmms: Vmms, words: readonly string[]): Promise<string> {
         if (!running) throw new KernelError('ENOENT');
         return running;
       });
-      return vmm.run(() => run(vmm, argument, vmms));
+      const reply = await vmm.run(() => run(vmm, argument, vmms));
+      await vmm.guest?.booted;
+      return reply;
     }
     default:
       throw usage(`unknown verb ${verb} (known: start raw cmd)`);
@@ -156,7 +183,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     return 'region ok\n';
   },
   reset: async (vmm) => {
-    await vmm.ioctl('VFIO_DEVICE_RESET', VFIO_IOCTL.RESET);
+    await vmm.reset();
     return 'reset ok\n';
   },
   reqirq: async (vmm, argument) => {

@@ -71,8 +71,10 @@ export const cex4QueueDriver = (_zcrypt: Zcrypt, module: Module): ApDriverOps =>
     const zc = zcryptCard(dev.card);
     if (!mode || !zc) throw new KernelError('ENODEV');
     const zq = new ZcryptQueue(zc, dev, OPS[mode]);
-    dev.initState();
-    dev.initReply();
+    const reset = dev.initState();
+    if (reset) await reset;
+    const ready = dev.initReply();
+    if (ready) await ready;
     dev.requestTimeout = CLEANUP_TIME;
     dev.driverData = zq;
     await zq.register(task);

@@ -34,7 +34,8 @@ export async function exchange(
       work.completeAll();
     },
   };
-  const refused = zq.queue.queueMessage(message);
+  const queued = zq.queue.queueMessage(message);
+  const refused = queued instanceof Promise ? await queued : queued;
   if (refused) throw new KernelError(refused);
   try {
     await work.waitInterruptible(task);

@@ -7,6 +7,7 @@
  */
 import type { ApQueue } from '../ap/queue.js';
 import { KernelError } from '../errno.js';
+import type { Soon } from '../sync/soon.js';
 import type { Task } from '../sync/task.js';
 import type { Zcrypt } from './api.js';
 import { available, parseOnline, type ZcryptCard } from './card.js';
@@ -54,7 +55,7 @@ export class ZcryptQueue {
   forceOnline(online: boolean): boolean {
     if (this.online === online) return false;
     this.online = online;
-    if (!online) this.queue.flush('card offline');
+    if (!online) void this.queue.underLock(() => this.queue.flush('card offline'));
     return true;
   }
 
@@ -79,7 +80,7 @@ export class ZcryptQueue {
    * `online` written.
    * @throws EINVAL not 0 or 1, or 1 while the card is off; ENODEV 1 while queue or card is deconfigured or check-stopped
    */
-  onlineStore(_task: Task, written: string): void {
+  onlineStore(_task: Task, written: string): Soon<void> {
     const value = parseOnline(this.zcrypt, written);
     if (value && !(available(this.zcrypt, this.queue) && available(this.zcrypt, this.queue.card)))
       throw new KernelError('ENODEV');
@@ -87,6 +88,6 @@ export class ZcryptQueue {
     this.online = value;
     this.zcrypt.dbf(5, `online_store queue=${this.queue.name} online=${value ? 1 : 0}`);
     this.queue.sendOnlineUevent(value);
-    if (!value) this.queue.flush('offline');
+    return value ? undefined : this.queue.underLock(() => this.queue.flush('offline'));
   }
 }

@@ -69,7 +69,7 @@ const MACHINES: readonly Machine[] = [
           ['write', `${M1}/assign_control_domain`, '0x55\n'],
         ],
       },
-      { name: '4-guest-running', actions: [['control', 'guest', `start ${U1}`]] },
+      { name: '4-guest-running', actions: [['control', 'guest', `vfioguest start ${U1}`]] },
       {
         name: '5-guest-degraded',
         actions: [
@@ -81,7 +81,7 @@ const MACHINES: readonly Machine[] = [
           ['write', 'class/zcrypt/create', 'mynode\n'],
         ],
       },
-      { name: '6-guest-stopped', actions: [['control', 'guest', `exit ${U1}`]] },
+      { name: '6-guest-stopped', actions: [['control', 'guest', `vfioguest cmd ${U1} exit`]] },
     ],
   },
   {

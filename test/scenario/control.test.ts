@@ -175,7 +175,7 @@ t.test('hw: bad input changes nothing, is EINVAL, and error says what was wrong'
 
 t.test('guest: each command of a monitor, in both forms', async (t) => {
   const s = await bootWithMdev();
-  t.equal(await s.guest(`start ${U1}`), `guest ${U1} running\n`);
+  t.equal(await s.guest(`start ${U1} nokernel`), `guest ${U1} running\n`);
   t.match(await s.read(`${SIM}/guest`), new RegExp(`^${U1} pid \\d+ device open vcpus 0\\n$`));
   t.same(s.m.sh.ls(`${SIM}/guests`), [U1]);
   t.match(await s.guest(`info ${U1}`), /flags 0x21 \(AP=1 RESET=1\) num_regions 0 num_irqs 2/);

@@ -21,7 +21,7 @@ for (const kernel of KERNELS) {
   t.test(`1-1 every entry point takes its locks in the order of its row (${kernel})`, async (t) => {
     const s = await bootWithMdev({ kernel });
     await s.create(U2);
-    await s.guest(`start ${U1}`);
+    await s.guest(`start ${U1} nokernel`);
     await s.guest(`vcpu ${U1}`);
     const u1 = (file: string, words: string | number) => (): Promise<unknown> => s.put(words, s.mdev(U1, file));
     const u2 = (file: string, words: string | number) => (): Promise<unknown> => s.put(words, s.mdev(U2, file));
@@ -66,7 +66,7 @@ for (const kernel of KERNELS) {
     const s = await bootWithMdev({ kernel });
     await s.create(U2);
     await s.assign(U2, 'assign_domain 4');
-    await s.guest(`start ${U1}`);
+    await s.guest(`start ${U1} nokernel`);
     await s.hw('notify off');
     await s.hw('cdomain 0x55 add');
     // On_config_changed takes the mdevs lock for each mdev that remembers additions (6.12: not), on_scan_complete none here.
@@ -98,7 +98,7 @@ for (const kernel of KERNELS) {
 t.test('1-1 no other order occurs in a busy run of many tasks at once', async (t) => {
   const s = await bootWithMdev();
   await s.create(U2);
-  await s.guest(`start ${U1}`);
+  await s.guest(`start ${U1} nokernel`);
   for (let round = 0; round < 4; round++)
     await Promise.all([
       s.assign(U1, 'assign_domain 9', 'unassign_domain 9', 'assign_control_domain 4', 'unassign_control_domain 4'),
@@ -133,7 +133,7 @@ t.test('1-1 no other order occurs in a busy run of many tasks at once', async (t
 
 t.test('1-2 locks are released in the reverse order', async (t) => {
   const s = await bootWithMdev();
-  await s.guest(`start ${U1}`);
+  await s.guest(`start ${U1} nokernel`);
   s.locks();
   await s.assign(U1, 'assign_adapter 9');
   t.same(s.locks(), [
@@ -165,7 +165,7 @@ t.test('1-3 a probe locks the VM of the mdev to which the APQN is assigned, and 
   const s = await bootWithMdev();
   await s.create(U2);
   await s.put('-6', `${B}/apmask`);
-  await s.guest(`start ${U1}`);
+  await s.guest(`start ${U1} nokernel`);
   await s.put('05.0004', `${VFIO_AP}/unbind`);
   await s.put('06.0004', `${VFIO_AP}/unbind`);
   t.equal(await locksOf(s, () => s.put('05.0004', `${VFIO_AP}/bind`)), 'mask guests(kvm(mdevs))');
@@ -196,7 +196,7 @@ t.test('1-5 an mdev that is created while a probe holds the guests lock enters t
   await s.create(U1);
   await s.assign(U1, 'assign_adapter 5', 'assign_adapter 6', 'assign_domain 4');
   await s.put('06.0004', `${VFIO_AP}/unbind`);
-  await s.guest(`start ${U1}`);
+  await s.guest(`start ${U1} nokernel`);
   // A reset that failed makes the next filter run, that of the probe, drop adapter 5 and reset it.
   await s.hw('queue 05.0004 inject zapq 0x07');
   t.match(await s.guest(`json reset ${U1}`), /EIO/);
@@ -224,7 +224,7 @@ t.test('1-5 an mdev that is created while a probe holds the guests lock enters t
 t.test('1-6 the removal of an assigned queue locks the VM of its owner', async (t) => {
   const s = await bootWithMdev();
   await s.put('-6', `${B}/apmask`);
-  await s.guest(`start ${U1}`);
+  await s.guest(`start ${U1} nokernel`);
   t.equal(await locksOf(s, () => s.put('05.0004', `${VFIO_AP}/unbind`)), 'guests(kvm(mdevs))');
   t.equal(await locksOf(s, () => s.put('06.0004', `${VFIO_AP}/unbind`)), 'guests(mdevs)');
   t.equal(await locksOf(s, () => s.hw('card 5 apm off')), 'guests(kvm(mdevs)) guests(kvm(mdevs)) guests');

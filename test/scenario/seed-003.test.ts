@@ -15,7 +15,7 @@ const RESET_BOTH = '05.0004 zapq=1\n05.00ab zapq=1\n';
 /** U1 with both queues, opened by a VM. */
 async function bootWithGuest(kernel: KernelVersion = '7.2'): Promise<Scenario> {
   const s = await bootWithMdev({ kernel });
-  await s.guest(`start ${U1}`);
+  await s.guest(`start ${U1} nokernel`);
   await s.resets();
   s.instructions();
   return s;

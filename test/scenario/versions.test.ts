@@ -68,7 +68,7 @@ for (const kernel of KERNELS) {
   t.test(`${kernel}: a second device for one VM is refused`, async (t) => {
     const s = await bootWithMdev({ kernel });
     await s.create(U2);
-    await s.guest(`start ${U1}`);
+    await s.guest(`start ${U1} nokernel`);
     t.match(await s.guest(`json attach ${U1} ${U2}`), /EPERM/);
     t.equal(s.matrixMdev(U2).kvm, undefined);
     t.equal(s.apcb(U1), '5.4,ab.', 'the first one keeps its queues');
@@ -79,7 +79,7 @@ for (const kernel of KERNELS) {
 
   t.test(`${kernel}: the guest's memory goes away under an indicator`, async (t) => {
     const s = await bootWithMdev({ kernel });
-    await s.guest(`start ${U1}`);
+    await s.guest(`start ${U1} nokernel`);
     await pqapAqic(s, U1, '05.0004', { address: 0x5000 });
     const vmm = s.vmm(U1);
     s.instructions();
@@ -91,7 +91,7 @@ for (const kernel of KERNELS) {
 
   t.test(`${kernel}: AQIC of a guest without an interruption area`, async (t) => {
     const s = await bootWithMdev({ kernel });
-    await s.guest(`start ${U1}`);
+    await s.guest(`start ${U1} nokernel`);
     const { vm } = s.vmm(U1);
     vm?.vcpus.push({ id: 0, vm, aiv: true, gisa: undefined });
     const rc = await pqapAqic(s, U1, '05.0004');
@@ -103,7 +103,7 @@ for (const kernel of KERNELS) {
   t.test(`${kernel}: the host loses a control domain`, async (t) => {
     const s = await bootWithMdev({ kernel });
     await s.assign(U1, 'assign_control_domain 4', 'assign_control_domain 0xab');
-    await s.guest(`start ${U1}`);
+    await s.guest(`start ${U1} nokernel`);
     t.equal(s.apcb(U1), '5.4,ab.4,ab');
     await s.hw('cdomain 4 remove');
     t.equal(s.apcb(U1), is612 ? '5.4,ab.4,ab' : '5.4,ab.ab');
@@ -114,8 +114,8 @@ for (const kernel of KERNELS) {
   t.test(`${kernel}: what a VM hears while its mdev is being removed`, async (t) => {
     const s = await bootWithMdev({ kernel });
     await s.create(U2);
-    await s.guest(`start ${U1}`);
-    await s.guest(`start ${U2}`);
+    await s.guest(`start ${U1} nokernel`);
+    await s.guest(`start ${U2} nokernel`);
     if (!is61) await s.guest(`reqirq ${U1}`);
     if (is72) await s.guest(`cfgirq ${U1}`);
     s.m.takeLog();
@@ -139,7 +139,7 @@ for (const kernel of KERNELS) {
 
   t.test(`${kernel}: a queue whose reset fails while it leaves, and a reset that answers 01`, async (t) => {
     const s = await bootWithMdev({ kernel });
-    await s.guest(`start ${U1}`);
+    await s.guest(`start ${U1} nokernel`);
     await pqapAqic(s, U1, '05.0004');
     await s.hw('queue 05.0004 inject zapq 0x01');
     s.m.takeLog();

@@ -5,7 +5,7 @@
 import { createPrivateKey, generateKeyPairSync } from 'node:crypto';
 import t from 'tap';
 import { fromBigInt, text, toBigInt } from '../../lib/hardware/bytes.js';
-import { type ApInstructions, mkQid, RC } from '../../lib/hardware/instructions.js';
+import { type HostInstructions, mkQid, RC } from '../../lib/hardware/instructions.js';
 import { Machine, type MachineOptions } from '../../lib/hardware/machine.js';
 import {
   AGENT_CCA,
@@ -79,7 +79,7 @@ const DEFAULT_HARDWARE =
 
 interface Setup {
   machine: Machine;
-  ap: ApInstructions;
+  ap: HostInstructions;
   clock: FakeClock;
   traced: TraceEvent[];
   hw(command: string): string;

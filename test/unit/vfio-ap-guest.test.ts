@@ -15,7 +15,7 @@ async function withGuest(version: Parameters<typeof VfioTest.boot>[0] = '7.2'): 
   await m.create(U1);
   await m.adapter(5);
   await m.domain(4);
-  await m.guest(`start ${U1}`);
+  await m.guest(`start ${U1} nokernel`);
   m.log();
   m.events();
   return m;
@@ -42,7 +42,7 @@ t.test('texts of the calls that the recordings show', async (t) => {
       rc: 1,
     });
   t.equal((await m.guest(`start ${U2}`)).stderr, 'readlink iommu_group: No such file or directory (ENOENT)\n');
-  t.equal((await m.guest(`start ${U1}`)).stdout, `guest ${U1} running\n`);
+  t.equal((await m.guest(`start ${U1} nokernel`)).stdout, `guest ${U1} running\n`);
   t.equal(m.kernel.core.modules.loaded.get('vfio_ap')?.refcnt, 1);
   t.equal((await m.guest(`cmd ${U1} badirq`)).stdout.split('\n').length, 11);
   t.match(

@@ -58,7 +58,7 @@ t.test('the worked example of the specification, row by row', async (t) => {
   t.equal(m.queue(5, 4).driver?.name, 'vfio_ap');
   t.equal(m.queue(5, 0xab).driver?.name, 'vfio_ap');
   t.equal(await m.guestMatrix(), '05.0004\n');
-  await m.guest(`start ${U1}`);
+  await m.guest(`start ${U1} nokernel`);
   t.equal(await m.status(5, 4), 'in use\n');
   t.equal(await m.status(5, 0xab), 'unassigned\n');
   const vm = m.mdev().kvm;
@@ -251,7 +251,7 @@ t.test('a failed reset filters the adapter at the next evaluation, which resets 
   await m.create(U1);
   await m.adapter(5);
   await m.domain(4);
-  await m.guest(`start ${U1}`);
+  await m.guest(`start ${U1} nokernel`);
   m.log();
   await m.hw('queue 05.0004 inject zapq 0x07 1');
   t.equal((await m.guest(`cmd ${U1} reset`)).stderr, 'VFIO_DEVICE_RESET: Input/output error (EIO)\n');
@@ -273,7 +273,7 @@ t.test('a slow reset: a line each 20 ms, ten in 5 s, each readable with the next
   await m.create(U1);
   await m.adapter(5);
   await m.domain(4);
-  await m.guest(`start ${U1}`);
+  await m.guest(`start ${U1} nokernel`);
   m.log();
   await m.hw('queue 05.0004 reset-ms 1000');
   const before = m.clock.now();
@@ -301,7 +301,7 @@ t.test('6.1 resets synchronously and says EBUSY or EIO', async (t) => {
   await m.create(U1);
   await m.adapter(5);
   await m.domain(4);
-  await m.guest(`start ${U1}`);
+  await m.guest(`start ${U1} nokernel`);
   m.log();
   await m.hw('queue 05.0004 inject zapq 0x01 1');
   t.equal((await m.guest(`cmd ${U1} reset`)).stderr, 'VFIO_DEVICE_RESET: Device or resource busy (EBUSY)\n');
@@ -322,7 +322,7 @@ for (const version of VERSIONS) {
     await m.create(U1);
     for (const id of [5, 7]) await m.adapter(id);
     for (const id of [4, 8, 9]) await m.domain(id);
-    await m.guest(`start ${U1}`);
+    await m.guest(`start ${U1} nokernel`);
     const vm = m.mdev().kvm;
     t.equal(await m.guestMatrix(), '05.0004\n');
     const before = vm?.apcbUpdates ?? 0;
@@ -344,7 +344,7 @@ for (const version of VERSIONS) {
     await m.adapter(5);
     await m.domain(4);
     await m.mdev().assignControlDomainStore(m.task(), '4');
-    await m.guest(`start ${U1}`);
+    await m.guest(`start ${U1} nokernel`);
     await m.hw('card 5 apm off; cdomain 4 remove');
     await m.scan();
     t.equal(await m.guestMatrix(), '.0004\n');
@@ -372,7 +372,7 @@ t.test('a removal that a VM blocks asks for the device every 10 s; a signal is o
   await m.create(U1);
   await m.adapter(5);
   await m.domain(4);
-  await m.guest(`start ${U1}`);
+  await m.guest(`start ${U1} nokernel`);
   await m.guest(`cmd ${U1} reqirq`);
   await m.guest(`cmd ${U1} cfgirq`);
   m.log();
@@ -388,7 +388,7 @@ t.test('a removal that a VM blocks asks for the device every 10 s; a signal is o
   await m.clock.idle();
   t.match(m.log(), [new RegExp(`^${prefix}Device is currently in use, task "bash" \\(\\d+\\) blocked until`)]);
   t.equal(await errnoOf(m.create(U1)), 'EEXIST');
-  t.equal((await m.guest(`start ${U1}`)).stderr, 'open /dev/vfio/0: Device or resource busy (EBUSY)\n');
+  t.equal((await m.guest(`start ${U1} nokernel`)).stderr, 'open /dev/vfio/0: Device or resource busy (EBUSY)\n');
   t.equal((await m.guest(`cmd ${U1} reset`)).stdout, 'reset ok\n', 'the open device still works');
   await m.clock.advance(70e9);
   t.strictSame(m.log(), [`${prefix}Relaying device request to user (#10)`]);
@@ -404,7 +404,7 @@ t.test('the module: in use while a device is open; unloading removes the mdevs a
   const m = await VfioTest.boot();
   await m.apmask('-5');
   await m.create(U1);
-  await m.guest(`start ${U1}`);
+  await m.guest(`start ${U1} nokernel`);
   const { modules } = m.kernel.core;
   t.equal(await errnoOf(modules.unload(m.task(), 'vfio_ap')), 'EAGAIN');
   await m.guest(`cmd ${U1} exit`);

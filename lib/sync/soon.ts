@@ -1,0 +1,13 @@
+/**
+ * Something that is there at once, or a little later.
+ *
+ * An intercepted instruction of a guest stalls its virtual CPU until the host
+ * has answered; all others answer at once. What runs between two instructions
+ * goes on without a break where nothing stalled.
+ */
+export type Soon<T> = T | Promise<T>;
+
+/** Goes on with a value: now if it is there. */
+export function after<T, R>(value: Soon<T>, next: (value: T) => Soon<R>): Soon<R> {
+  return value instanceof Promise ? value.then(next) : next(value);
+}
