@@ -5,7 +5,8 @@
  * Boots like the real one: built-in parts (driver core, misc, AP bus), then the
  * modules of the machine's configuration. spec/ap-bus.md 2.
  */
-import { ApBus, type ApParameters } from './ap/bus.js';
+import { ApBus } from './ap/bus.js';
+import { parseApParameters } from './ap/parameters.js';
 import { DriverCore } from './driver-core/core.js';
 import type { KobjectTree } from './driver-core/kobject.js';
 import { MiscClass } from './driver-core/misc.js';
@@ -59,8 +60,10 @@ export class Kernel implements KernelParts {
   /** Boots: the first scan, then the modules, as recorded (traces 97); queues may still be in reset. */
   async boot(): Promise<void> {
     const task = this.core.newTask('init');
+    const { parameters, ignored } = parseApParameters(this.commandLine, this.profile);
+    for (const { log } of ignored) if (log !== undefined) this.core.log.print('err', log);
     const ap = new ApBus(this.core, this.hw, this.profile, {
-      parameters: parseApParameters(this.commandLine),
+      parameters,
       debugAttributes: this.#debugAttributes,
     });
     try {
@@ -86,29 +89,4 @@ export class Kernel implements KernelParts {
   powerOff(): void {
     this.core.root.vanish();
   }
-}
-
-/** The `ap.*` words of a kernel command line; the last of a kind wins, numbers that are none are ignored. */
-export function parseApParameters(commandLine: string): ApParameters {
-  const words = new Map<string, string>();
-  for (const word of commandLine.split(/\s+/)) {
-    const m = /^ap\.(\w+)=(.*)$/.exec(word);
-    if (m?.[1] !== undefined && m[2] !== undefined) words.set(m[1], m[2]);
-  }
-  const number = (name: string): number | undefined => {
-    const text = words.get(name);
-    return text !== undefined && /^[+-]?(?:0x[0-9a-f]+|[0-9]+)$/i.test(text) ? Number(text) : undefined;
-  };
-  const parameters: { -readonly [K in keyof ApParameters]: ApParameters[K] } = {};
-  const domain = number('domain');
-  if (domain !== undefined) parameters.domain = domain;
-  const pollThread = number('poll_thread');
-  if (pollThread !== undefined) parameters.pollThread = pollThread;
-  const useirq = number('useirq');
-  if (useirq !== undefined) parameters.useirq = useirq;
-  const apmask = words.get('apmask');
-  if (apmask !== undefined) parameters.apmask = apmask;
-  const aqmask = words.get('aqmask');
-  if (aqmask !== undefined) parameters.aqmask = aqmask;
-  return parameters;
 }

@@ -17,7 +17,7 @@ import type { Guest } from '../../lib/guest/guest.js';
 import type { Kernel } from '../../lib/kernel.js';
 import type { Task } from '../../lib/sync/task.js';
 import type { Vmm } from '../../lib/vmm/vmm.js';
-import { runGuestCommand } from '../../lib/vmm/vmms.js';
+import { GUEST_COMMANDS, runGuestCommand } from '../../lib/vmm/vmms.js';
 import type { World } from '../../lib/world.js';
 import type { DirNode } from '../kernfs/node.js';
 import type { StaticDir, StaticTree } from '../kernfs/static-tree.js';
@@ -76,12 +76,15 @@ export function guestsDir(world: World, tree: StaticTree, last: LastError): Gues
   };
 }
 
-/** `reset UUID` is short for `cmd UUID reset`. */
+/** `reset UUID` is short for `cmd UUID reset`. @throws EINVAL there is no such command, or nothing that it is about */
 function monitorWords(line: string): string[] {
   const words = line.trim().split(/\s+/);
-  const [verb, uuid, ...rest] = words;
-  if (!verb || !uuid || ['start', 'raw', 'cmd', 'vfioguest'].includes(verb)) return words;
-  return ['cmd', uuid, verb, ...rest];
+  const [verb = '', uuid, ...rest] = words;
+  if (verb === 'cmd' || verb === 'vfioguest') return words;
+  const known = ['start', 'raw', ...GUEST_COMMANDS];
+  if (!known.includes(verb)) throw new KernelError('EINVAL', `unknown command "${verb}" (known: ${known.join(' ')})`);
+  if (uuid === undefined) throw new KernelError('EINVAL', `${verb}: the UUID is missing: ${verb} UUID`);
+  return verb === 'start' || verb === 'raw' ? words : ['cmd', uuid, verb, ...rest];
 }
 
 /** The errno in the words of a failed call: `open: Device or resource busy (EBUSY)`. */

@@ -1,7 +1,7 @@
 /**
  * `modules`: what modprobe, rmmod and lsmod do.
  *
- * Write `load NAME [PARAMETER=VALUE ..]` or `unload NAME`; read: as lsmod.
+ * Write `load NAME [PARAMETER[=VALUE] ..]` or `unload NAME`; read: as lsmod.
  */
 import { KernelError } from '../../lib/errno.js';
 import type { Kernel } from '../../lib/kernel.js';
@@ -28,11 +28,10 @@ export async function runModuleCommand(kernel: Kernel, task: Task, line: string)
     throw new KernelError('EINVAL', `modules: "${line}": expected load NAME [PARAMETER=VALUE ..] or unload NAME`);
   const name = written.replaceAll('-', '_');
   if (verb === 'load') {
-    const parameters = new Map<string, string>();
+    const parameters = new Map<string, string | undefined>();
     for (const arg of args) {
-      const at = arg.indexOf('=');
-      if (at <= 0) throw new KernelError('EINVAL', `modules: "${arg}" is no PARAMETER=VALUE`);
-      parameters.set(arg.slice(0, at), arg.slice(at + 1));
+      const [parameter = '', ...value] = arg.split('=');
+      parameters.set(parameter, value.length > 0 ? value.join('=') : undefined);
     }
     await kernel.core.modules.load(task, name, parameters);
   } else await kernel.core.modules.unload(task, name);

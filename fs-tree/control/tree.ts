@@ -89,7 +89,7 @@ export function controlDir({ world, trace, tree, about = {} }: ControlOptions): 
   file(
     'hw',
     () => runHardwareCommand(machine, 'show'),
-    (line) => printed(runHardwareCommand(machine, line)),
+    (line) => printed(runHardwareCommand(machine, line, { running: true })),
   );
   const guests = guestsDir(world, tree, last);
   file('guest', () => guests.describe(), guests.run);

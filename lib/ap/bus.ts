@@ -23,19 +23,11 @@ import { Bindings } from './bindings.js';
 import { ApCard } from './card.js';
 import { ApDriver, type ApDriverOps } from './driver.js';
 import type { ApMessage } from './message.js';
+import type { ApParameters } from './parameters.js';
 import { Poll } from './poll.js';
 import { ApQueue } from './queue.js';
 import { DevState, SmState } from './queue-sm.js';
 import { Scan } from './scan.js';
-
-/** Module parameters of `ap`, as on the kernel command line. */
-export interface ApParameters {
-  readonly domain?: number;
-  readonly pollThread?: number;
-  readonly useirq?: number;
-  readonly apmask?: string;
-  readonly aqmask?: string;
-}
 
 export interface ApBusOptions {
   readonly parameters?: ApParameters;

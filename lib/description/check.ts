@@ -6,7 +6,8 @@
  * there is a warning. What only the kernel can tell is left to start.ts.
  */
 import { checkAdapters } from './check-adapters.js';
-import { checkCommandLine, checkDevices } from './check-start.js';
+import { checkCommandLine } from './check-command-line.js';
+import { checkDevices } from './check-start.js';
 import type { MachineDescription } from './description.js';
 import type { Problem } from './problem.js';
 import { idText, Problems } from './problems.js';

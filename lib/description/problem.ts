@@ -10,6 +10,8 @@ export interface Problem {
   readonly severity: 'error' | 'warning';
   readonly path: FieldPath;
   readonly text: string;
+  /** Where the field is a text: the character of it that this is about. */
+  readonly character?: number;
 }
 
 /** A path as people write it, with the names of a machine file: `adapters[2].master-keys`. */

@@ -7,12 +7,12 @@ import type { FieldPath, Problem } from './problem.js';
 export class Problems {
   readonly list: Problem[] = [];
 
-  error(path: FieldPath, text: string): void {
-    this.list.push({ severity: 'error', path, text });
+  error(path: FieldPath, text: string, character?: number): void {
+    this.list.push({ severity: 'error', path, text, ...(character !== undefined && { character }) });
   }
 
-  warning(path: FieldPath, text: string): void {
-    this.list.push({ severity: 'warning', path, text });
+  warning(path: FieldPath, text: string, character?: number): void {
+    this.list.push({ severity: 'warning', path, text, ...(character !== undefined && { character }) });
   }
 
   /** One warning a list: what is in it twice. */

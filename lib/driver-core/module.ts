@@ -32,25 +32,33 @@ export interface ModuleDefinition {
   readonly info: ModuleInfo;
   /** Attribute group of `parameters/`; undefined: the directory does not exist. */
   readonly parameters?: string;
-  /** Parameter values as given at load; kept on the module. @throws what the init function returns */
+  /**
+   * What checks the text of each parameter, by name (it throws the errno);
+   * `not modelled`: the module has parameters that have no effect here.
+   */
+  readonly takes?: Readonly<Record<string, (text: string) => unknown>> | 'not modelled';
+  /** Parameter values as given at load are on the module, checked. @throws what the init function returns */
   init(task: Task, module: Module): Promise<void>;
   exit(task: Task): Promise<void>;
 }
+
+/** As in `name=value`; undefined: there is no `=`. */
+export type ModuleArguments = ReadonlyMap<string, string | undefined>;
 
 export type ModuleState = 'coming' | 'live' | 'going';
 
 export class Module extends Kobject {
   readonly core: DriverCore;
   readonly definition: ModuleDefinition;
-  /** Parameters by name, as given. */
-  readonly arguments: ReadonlyMap<string, string>;
+  /** Parameters by name, with underscores, as given. */
+  readonly arguments: ModuleArguments;
   state: ModuleState = 'coming';
   #references = 0;
   readonly holders: Kobject;
   #drivers: Kobject | undefined;
   #parameters: Kobject | undefined;
 
-  constructor(core: DriverCore, definition: ModuleDefinition, args: ReadonlyMap<string, string>) {
+  constructor(core: DriverCore, definition: ModuleDefinition, args: ModuleArguments) {
     super(core.tree, definition.name, core.moduleDir);
     this.core = core;
     this.definition = definition;
@@ -139,15 +147,15 @@ export class ModuleLoader {
 
   /**
    * `modprobe`: loads what it uses, then the module; does nothing if it is loaded.
-   * @throws ENOENT unknown module; the errno of an init function
+   * @throws ENOENT unknown module; EINVAL, ERANGE a parameter is no good; the errno of an init function
    */
-  async load(task: Task, name: string, args: ReadonlyMap<string, string> = new Map()): Promise<void> {
+  async load(task: Task, name: string, args: ModuleArguments = new Map()): Promise<void> {
     if (this.loaded.has(name)) return;
     const definition = this.#known.get(name);
     if (!definition) throw new KernelError('ENOENT', `module ${name} not found`);
     for (const needed of [...(definition.alsoLoads ?? []), ...definition.uses]) await this.load(task, needed);
     if (this.loaded.has(name)) return;
-    const module = new Module(this.#core, definition, args);
+    const module = new Module(this.#core, definition, this.#parseArguments(definition, args));
     this.loaded.set(name, module);
     module.show();
     const used = definition.uses.map((u) => this.loaded.get(u)).filter((m) => m !== undefined);
@@ -164,6 +172,33 @@ export class ModuleLoader {
     }
     module.state = 'live';
     this.#core.uevents.send(module, 'add', plainSource('module'));
+  }
+
+  /** `parse_args` and `unknown_module_param_cb`: before anything of the module is to be seen. @throws EINVAL, ERANGE */
+  #parseArguments({ name, takes = {} }: ModuleDefinition, args: ModuleArguments): ModuleArguments {
+    const known = new Map<string, string | undefined>();
+    let failed: KernelError | undefined;
+    for (const [written, text] of args) {
+      const parameter = written.replaceAll('-', '_');
+      // What every module takes; neither changes anything here.
+      if (takes === 'not modelled' || parameter === 'async_probe' || parameter === 'dyndbg') continue;
+      const check = Object.hasOwn(takes, parameter) ? takes[parameter] : undefined;
+      if (!check) {
+        this.#core.log.print('warning', `${name}: unknown parameter '${written}' ignored`);
+        continue;
+      }
+      try {
+        if (text === undefined) throw new KernelError('EINVAL');
+        check(text);
+        known.set(parameter, text);
+      } catch (e) {
+        if (!(e instanceof KernelError)) throw e;
+        this.#core.log.print('err', `${name}: \`${text ?? ''}' invalid for parameter \`${written}'`);
+        failed = e;
+      }
+    }
+    if (failed) throw failed;
+    return known;
   }
 
   /**

@@ -13,46 +13,57 @@ import { parseCardCommand } from './vocabulary-card.js';
 import { parseQueueCommand } from './vocabulary-queue.js';
 import { CommandError, type Run, Words } from './words.js';
 
+export interface CommandOptions {
+  /** A kernel runs on the machine: what can only be before it boots is refused. */
+  readonly running?: boolean;
+}
+
 /**
  * Runs one or several commands, separated by `;` or newline; a leading `hw` is
- * allowed. Returns what they print. Throws KernelError EINVAL with a message.
+ * allowed. Returns what they print. Throws KernelError EINVAL with a message,
+ * which says of several commands which are done and which are not.
  */
-export function runHardwareCommand(machine: Machine, text: string): string {
-  const runs = text
+export function runHardwareCommand(machine: Machine, text: string, options: CommandOptions = {}): string {
+  const commands = text
     .split(/[;\n]/)
     .map((command) => command.trim())
-    .filter((command) => command !== '')
-    .map((command) => ({ command, run: parseCommand(command) }));
+    .filter((command) => command !== '');
+  const runs = commands.map((command) => withCommand(commands, command, 0, () => parseCommand(command, options)));
   let output = '';
-  for (const { command, run } of runs) {
-    const result = withCommand(command, () => run(machine));
+  for (const [i, run] of runs.entries()) {
+    const result = withCommand(commands, commands[i] ?? '', i, () => run(machine));
     if (result === 'changed') machine.announceChange();
     else output += result;
   }
   return output;
 }
 
-/** Puts the command into the message of whatever it fails with. */
-function withCommand<T>(command: string, body: () => T): T {
+/** Puts the command into the message of whatever it fails with, and what became of the others: `done` of them are done. */
+function withCommand<T>(all: readonly string[], command: string, done: number, body: () => T): T {
   try {
     return body();
   } catch (e) {
     if (!(e instanceof CommandError)) throw e;
-    throw new KernelError('EINVAL', `hw: ${command}: ${e.message}`);
+    throw new KernelError('EINVAL', `hw: ${command}: ${e.message}${all.length > 1 ? whatIsDone(all, done) : ''}`);
   }
 }
 
-function parseCommand(command: string): Run {
-  return withCommand(command, () => {
-    const words = new Words(command);
-    words.skip('hw');
-    const run = parseVerb(words);
-    words.end();
-    return run;
-  });
+function whatIsDone(all: readonly string[], done: number): string {
+  if (done === 0) return '; nothing was done';
+  const names = (commands: readonly string[]): string => commands.map((command) => `"${command}"`).join(', ');
+  const left = all.slice(done + 1);
+  return `; done before it: ${names(all.slice(0, done))}${left.length > 0 ? `; not done: ${names(left)}` : ''}`;
 }
 
-type Verb = (words: Words) => Run;
+function parseCommand(command: string, options: CommandOptions): Run {
+  const words = new Words(command);
+  words.skip('hw');
+  const run = parseVerb(words, options);
+  words.end();
+  return run;
+}
+
+type Verb = (words: Words, options: CommandOptions) => Run;
 
 /** A command that prints nothing and changes nothing that is announced. */
 const quietly =
@@ -71,8 +82,10 @@ const VERBS: Readonly<Record<string, Verb>> = {
   show: () => (machine) => describeMachine(machine),
   hold: () => quietly((machine) => machine.setHoldAll(true)),
   release: () => quietly((machine) => machine.setHoldAll(false)),
-  qci: (words) => {
+  qci: (words, { running = false }) => {
     const on = words.onOff();
+    // Kernels ask for the facility once, at boot.
+    if (running) throw new CommandError(`QCI is ${WITHOUT_QCI}`);
     return quietly((machine) => {
       machine.qciInstalled = on;
     });
@@ -130,13 +143,15 @@ const VERBS: Readonly<Record<string, Verb>> = {
   },
 };
 
-function parseVerb(words: Words): Run {
+const WITHOUT_QCI = 'installed or not before the kernel boots: facilities: { qci: false } in the machine file';
+
+function parseVerb(words: Words, options: CommandOptions): Run {
   const verb = words.word('a command');
   const parse = Object.hasOwn(VERBS, verb) ? VERBS[verb] : undefined;
   if (!parse) {
     throw new CommandError(`unknown command "${verb}" (known: ${Object.keys(VERBS).join(' ')})`);
   }
-  return parse(words);
+  return parse(words, options);
 }
 
 function parseDomain(words: Words, change: (machine: Machine, id: number, on: boolean) => boolean): Run {

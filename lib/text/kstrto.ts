@@ -45,6 +45,16 @@ export const kstrtoul = (text: string): bigint => kstrtou(text, ULONG_MAX);
 /** `kstrtouint(text, 0, ...)`. @throws EINVAL, ERANGE */
 export const kstrtouint = (text: string): number => Number(kstrtou(text, UINT_MAX));
 
+const INT_MAX = (1n << 31n) - 1n;
+
+/** `kstrtoint(text, 0, ...)`: as kstrtouint, and a minus may stand in front. @throws EINVAL, ERANGE */
+export function kstrtoint(text: string): number {
+  const negative = text.startsWith('-');
+  // A sign behind the minus is none.
+  if (negative && text[1] === '+') throw new KernelError('EINVAL');
+  return Number(negative ? -kstrtou(text.slice(1), INT_MAX + 1n) : kstrtou(text, INT_MAX));
+}
+
 /** `kstrtobool`: looks at the first one or two characters only. @throws EINVAL */
 export function kstrtobool(text: string): boolean {
   const s = cString(text);

@@ -14,6 +14,9 @@ import { IommuGroups } from './iommu.js';
 import { MdevCore } from './mdev.js';
 import { Vfio } from './vfio.js';
 
+/** Modules with parameters, none of which is about AP. */
+const HAVE_PARAMETERS: readonly string[] = ['vfio', 'vfio_iommu_type1', 'kvm'];
+
 export class VfioStack {
   readonly #kernel: KernelParts;
   /** /sys/kernel/iommu_groups */
@@ -103,6 +106,7 @@ export class VfioStack {
     alsoLoads: readonly string[] = [],
   ): void {
     const { core, profile } = this.#kernel;
-    core.modules.define({ name, uses, alsoLoads, info: profile.modules[name] ?? {}, ...functions });
+    const takes = HAVE_PARAMETERS.includes(name) ? ('not modelled' as const) : {};
+    core.modules.define({ name, uses, alsoLoads, takes, info: profile.modules[name] ?? {}, ...functions });
   }
 }

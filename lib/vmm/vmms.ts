@@ -247,6 +247,9 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   },
 };
 
+/** What can be asked of a running guest. */
+export const GUEST_COMMANDS: readonly string[] = Object.keys(COMMANDS);
+
 async function irqInfo(vmm: Vmm, index: number): Promise<string> {
   const info: UserStruct = { argsz: 16, index };
   try {

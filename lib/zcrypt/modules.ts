@@ -12,7 +12,7 @@ import type { Module } from '../driver-core/module.js';
 import { KernelError } from '../errno.js';
 import type { KernelParts } from '../kernel-parts.js';
 import type { Task } from '../sync/task.js';
-import { kstrtouint, scanI } from '../text/kstrto.js';
+import { kstrtoint, kstrtouint } from '../text/kstrto.js';
 import { Zcrypt } from './api.js';
 import { cex4CardDriver, cex4QueueDriver } from './cex4.js';
 import { ZcryptFile } from './file.js';
@@ -50,6 +50,10 @@ export class ZcryptStack {
       uses: [],
       info: profile.modules.zcrypt ?? {},
       ...(profile.hasMessagePools || profile.hasHwrngSeed ? { parameters: 'zcrypt_params' } : {}),
+      takes: {
+        ...(profile.hasMessagePools && { mempool_threshold: kstrtouint }),
+        ...(profile.hasHwrngSeed && { hwrng_seed: kstrtoint }),
+      },
       init: (task, module) => this.#init(task, module),
       exit: (task) => this.#exit(task),
     });
@@ -113,7 +117,7 @@ export class ZcryptStack {
     return sendOne(crypto, (node) => this.start('send', node), request);
   }
 
-  /** `zcrypt_api_init`. @throws EINVAL, ERANGE a parameter is no good */
+  /** `zcrypt_api_init`. @throws EINVAL a parameter is no good */
   async #init(task: Task, module: Module): Promise<void> {
     const { core, profile, misc, ap } = this.#kernel;
     const zcrypt = new Zcrypt({ core, profile, ap, hwRandom: this.hwRandom, ...this.#parameters(module) });
@@ -134,19 +138,10 @@ export class ZcryptStack {
     this.#loaded = undefined;
   }
 
-  /** @throws EINVAL, ERANGE */
-  #parameters(module: Module): { mempoolThreshold: number; hwrngSeed: number } {
-    const { profile, core } = this.#kernel;
-    let mempoolThreshold = DEFAULT_MEMPOOL_THRESHOLD;
-    let hwrngSeed = DEFAULT_HWRNG_SEED;
-    for (const [name, text] of module.arguments) {
-      if (name === 'mempool_threshold' && profile.hasMessagePools) mempoolThreshold = kstrtouint(text);
-      else if (name === 'hwrng_seed' && profile.hasHwrngSeed) {
-        const seed = scanI(text, profile.scanOverflow);
-        if (seed === undefined) throw new KernelError('EINVAL');
-        hwrngSeed = seed;
-      } else core.log.print('warning', `zcrypt: unknown parameter '${name}' ignored`);
-    }
+  /** @throws EINVAL */
+  #parameters({ arguments: given }: Module): { mempoolThreshold: number; hwrngSeed: number } {
+    const mempoolThreshold = kstrtouint(given.get('mempool_threshold') ?? String(DEFAULT_MEMPOOL_THRESHOLD));
+    const hwrngSeed = kstrtoint(given.get('hwrng_seed') ?? String(DEFAULT_HWRNG_SEED));
     if (mempoolThreshold < 1) throw new KernelError('EINVAL');
     return { mempoolThreshold, hwrngSeed };
   }

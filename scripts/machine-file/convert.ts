@@ -29,7 +29,8 @@ function group(schema: Schema, value: object): Record<string, unknown> {
 
 /** One id is a number where there may be one or several. */
 function ids(kind: Schema['ap-ids'], value: unknown): unknown {
-  const list = good(parseIds(value));
+  const { ids: list, faults } = parseIds(value);
+  if (faults[0]) throw new TypeError(faults[0].text);
   return kind === 'one-or-several' && list.length === 1 ? list[0] : list;
 }
 

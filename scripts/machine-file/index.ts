@@ -1,8 +1,9 @@
 /**
  * Machine files and presets.
  */
-export { explainStart, loadMachine } from './load.js';
-export { type FileProblem, type MachineFile, MachineFileError, parseMachineFile, problemLine } from './parse.js';
+export { explainStart, loadMachine, type MachineSource, readMachine } from './load.js';
+export { type MachineFile, parseMachineFile } from './parse.js';
 export { isPreset, PRESETS, type PresetName, printPreset } from './presets.js';
 export { printMachine } from './print.js';
+export { type FileProblem, MachineFileError, problemLine } from './problem.js';
 export { machineSchema, SCHEMA_URL } from './schema.js';

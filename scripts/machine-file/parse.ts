@@ -4,35 +4,19 @@
  */
 import { checkDescription } from '../../lib/description/check.js';
 import type { MachineDescription } from '../../lib/description/description.js';
-import { type DescriptionError, kebabCase, type Problem, pathText } from '../../lib/description/problem.js';
+import {
+  type DescriptionError,
+  type FieldPath,
+  kebabCase,
+  type Problem,
+  pathText,
+} from '../../lib/description/problem.js';
 import { toDescription, withoutFaults } from './convert.js';
-import { type FieldKinds, type Position, SourceDocument } from './document.js';
+import { type FieldKinds, type Located, SourceDocument } from './document.js';
+import { jsonFault } from './json.js';
+import { type FileProblem, fileError, MachineFileError, type Position, positionIn } from './problem.js';
 import { formErrors, machineSchema, resolve, type Schema } from './schema.js';
 import { formProblems } from './words.js';
-
-/** Something wrong with a file. */
-export interface FileProblem extends Position {
-  readonly severity: Problem['severity'];
-  readonly file: string;
-  /** As in `adapters[2].mode`; empty: the file as a whole. */
-  readonly path: string;
-  /** What is wrong, without its place. */
-  readonly text: string;
-}
-
-/** `machine.yaml:12:5: adapters[2].mode: "ccx" is none of accel, cca, ep11 (did you mean cca?)` */
-export function problemLine({ file, line, column, path, text, severity }: FileProblem): string {
-  const what = severity === 'warning' ? 'warning: ' : '';
-  return `${file}:${line}:${column}: ${what}${path === '' ? '' : `${path}: `}${text}`;
-}
-
-/** A file that describes no machine. */
-export class MachineFileError extends Error {
-  constructor(readonly problems: readonly FileProblem[]) {
-    super(problems.map(problemLine).join('\n'));
-    this.name = 'MachineFileError';
-  }
-}
 
 export interface MachineFile {
   readonly description: MachineDescription;
@@ -44,34 +28,37 @@ export interface MachineFile {
 
 /**
  * Reads a machine file.
- * @param text YAML, or JSON
+ * @param text YAML; or JSON, and nothing else if its name ends so
  * @param file its name, for messages
  * @throws MachineFileError with every error that is in it
  */
 export function parseMachineFile(text: string, file: string): MachineFile {
+  const noJson = /\.json$/i.test(file) ? jsonFault(text) : undefined;
+  if (noJson) throw new MachineFileError([fileError(file, positionIn(text, noJson.offset), noJson.text)]);
   const source = new SourceDocument(text, fieldKinds());
-  const problems: FileProblem[] = source.problems.map(({ at, text: what }) => ({
-    ...at,
-    severity: 'error',
-    file,
-    path: '',
-    text: what,
-  }));
+  const problems = source.problems.map(({ at, text: what }) => fileError(file, at, what));
   if (!source.readable) throw new MachineFileError(problems);
   // Most likely not what was meant: a pipe that nobody reads, a file that was emptied.
-  if (source.value === undefined) {
+  if (source.value === undefined && problems.length === 0) {
     const text =
       'nothing is described here; `ap-sysfs machine` prints a file to start from, {} is a machine without adapters';
-    throw new MachineFileError([{ line: 1, column: 1, severity: 'error', file, path: '', text }]);
+    throw new MachineFileError([fileError(file, { line: 1, column: 1 }, text)]);
   }
-  const contents = source.value;
+  const contents = source.value ?? {};
+  const at = ({ note, line, column }: Located, path: FieldPath, text: string): Omit<FileProblem, 'severity'> => ({
+    file,
+    line,
+    column,
+    path: pathText(path),
+    text: note === undefined ? text : `${text} (${note})`,
+  });
   const form = formProblems(formErrors(contents), contents);
-  for (const { path, key, text: what } of form)
-    problems.push({ ...source.locate(path, key), severity: 'error', file, path: pathText(path), text: what });
+  for (const { path, key, character, text: what } of form)
+    problems.push({ severity: 'error', ...at(source.locate(path, key, character), path, what) });
   const description = toDescription(form.length > 0 ? withoutFaults(contents, form) : contents);
-  const place = ({ severity, path, text: what }: Problem): FileProblem => {
+  const place = ({ severity, path, character, text: what }: Problem): FileProblem => {
     const names = path.map((part) => (typeof part === 'string' ? kebabCase(part) : part));
-    return { ...source.locate(names), severity, file, path: pathText(path), text: what };
+    return { severity, ...at(source.locate(names, undefined, character), path, what) };
   };
   const checked = checkDescription(description).map(place);
   const errors = [...problems, ...checked.filter(({ severity }) => severity === 'error')].sort(byPlace);
@@ -85,16 +72,22 @@ let kinds: FieldKinds | undefined;
 
 function fieldKinds(): FieldKinds {
   if (!kinds) {
-    const types = new Map(fieldsOf(machineSchema()));
-    kinds = { isText: (field) => types.get(field) === 'string', isKnown: (field) => types.has(field) };
+    const fields = [...fieldsOf(machineSchema())];
+    const types = new Map(fields.map(([name, { type }]) => [name, type]));
+    const most = new Map(fields.flatMap(([name, { maxItems }]) => (maxItems === undefined ? [] : [[name, maxItems]])));
+    kinds = {
+      isText: (field) => types.get(field) === 'string',
+      isKnown: (field) => types.has(field),
+      mostItems: (field) => most.get(field),
+    };
   }
   return kinds;
 }
 
-function* fieldsOf(part: Schema): Generator<[name: string, type: Schema['type']]> {
+function* fieldsOf(part: Schema): Generator<[name: string, schema: Schema]> {
   for (const [name, field] of Object.entries(part.properties ?? {})) {
     const schema = resolve(field);
-    yield [name, schema.type];
+    yield [name, schema];
     yield* fieldsOf(schema);
     if (schema.items) yield* fieldsOf(resolve(schema.items));
   }

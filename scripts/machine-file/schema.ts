@@ -11,7 +11,16 @@
 import { readFileSync } from 'node:fs';
 import { Ajv, type ErrorObject, type JSONType, type SchemaValidateFunction, type ValidateFunction } from 'ajv';
 import { didYouMean } from '../../lib/description/nearest.js';
-import { BadValue, numberOf, parseDuration, parseIds, parseNumber, parseRegister, shown } from './values.js';
+import {
+  type BadId,
+  BadValue,
+  numberOf,
+  parseDuration,
+  parseIds,
+  parseNumber,
+  parseRegister,
+  shown,
+} from './values.js';
 
 /** As much of a schema as this package's own has. */
 export interface Schema {
@@ -23,6 +32,7 @@ export interface Schema {
   readonly default?: unknown;
   readonly examples?: readonly unknown[];
   readonly items?: Schema;
+  readonly maxItems?: number;
   readonly properties?: Readonly<Record<string, Schema>>;
   readonly required?: readonly string[];
   readonly minimum?: number;
@@ -62,11 +72,22 @@ export function formErrors(value: unknown): readonly ErrorObject[] {
   return validator(value) ? [] : (validator.errors ?? []);
 }
 
-/** A keyword's parser: a BadValue, or anything else if the value is fine. */
+/** What is wrong with a value, as a keyword's error tells it in its `params`. */
+export type ValueFault = BadId;
+
+/** Looks at values of its types. */
 interface Keyword {
   readonly type: JSONType | JSONType[];
-  readonly parse: (value: unknown, schema: Schema) => unknown;
+  readonly faults: (value: unknown, schema: Schema) => readonly ValueFault[];
 }
+
+/** From a parser that gives a BadValue, or anything else if the value is fine. */
+const faultsOf =
+  (parse: (value: unknown, schema: Schema) => unknown): Keyword['faults'] =>
+  (value, schema) => {
+    const result = parse(value, schema);
+    return result instanceof BadValue ? [{ text: result.text }] : [];
+  };
 
 const numberIn = (value: unknown, { minimum = 0, maximum = Number.MAX_SAFE_INTEGER }: Schema): unknown =>
   parseNumber(value, minimum, maximum);
@@ -79,23 +100,23 @@ function word(value: string, schema: Schema): unknown {
 }
 
 const KEYWORDS: Readonly<Record<string, Keyword>> = {
-  'ap-number': { type: 'string', parse: numberIn },
-  'ap-words': { type: 'string', parse: (value, schema) => word(String(value), schema) },
-  'ap-ids': { type: ['string', 'integer', 'array'], parse: parseIds },
-  'ap-duration': { type: 'string', parse: (value) => parseDuration(String(value)) },
+  'ap-number': { type: 'string', faults: faultsOf(numberIn) },
+  'ap-words': { type: 'string', faults: faultsOf((value, schema) => word(String(value), schema)) },
+  'ap-ids': { type: ['string', 'integer', 'array'], faults: (value) => parseIds(value).faults },
+  'ap-duration': { type: 'string', faults: faultsOf((value) => parseDuration(String(value))) },
   'ap-register': {
     type: 'string',
-    parse: (value, schema) => parseRegister(String(value), schema['ap-register'] ?? []),
+    faults: faultsOf((value, schema) => parseRegister(String(value), schema['ap-register'] ?? [])),
   },
 };
 
 function newValidator(): ValidateFunction {
   const ajv = new Ajv({ allErrors: true, verbose: true, allowUnionTypes: true, strictTypes: false });
-  for (const [keyword, { type, parse }] of Object.entries(KEYWORDS)) {
+  for (const [keyword, { type, faults }] of Object.entries(KEYWORDS)) {
     const validate: SchemaValidateFunction = (_: unknown, value: unknown, parent?: unknown) => {
-      const result = parse(value, (parent ?? {}) as Schema);
-      if (!(result instanceof BadValue)) return true;
-      validate.errors = [{ keyword, message: result.text }];
+      const found = faults(value, (parent ?? {}) as Schema);
+      if (found.length === 0) return true;
+      validate.errors = found.map((fault) => ({ keyword, message: fault.text, params: fault }));
       return false;
     };
     ajv.addKeyword({ keyword, type, validate });

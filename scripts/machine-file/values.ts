@@ -12,6 +12,15 @@ export class BadValue {
   constructor(readonly text: string) {}
 }
 
+/** Something wrong in a list of ids. */
+export interface BadId {
+  readonly text: string;
+  /** Which item, if it is a list. */
+  readonly index?: number;
+  /** Where in the text it begins. */
+  readonly character?: number;
+}
+
 const NUMBER = /^(?:0x[0-9a-f]+|[0-9]+)$/i;
 
 /** `27` or `0x1b`; undefined: no number. */
@@ -30,24 +39,39 @@ export function parseNumber(value: unknown, minimum: number, maximum: number): n
 
 const GREATEST_ID = 255;
 
-/** Ids as a number, as `0-3, 0x1b`, or as a list of both; in their order. */
-export function parseIds(value: unknown): number[] | BadValue {
-  const out: number[] = [];
-  for (const item of Array.isArray(value) ? value : [value]) {
-    const words = typeof item === 'string' ? item.split(/[\s,]+/).filter((word) => word !== '') : [item];
-    if (words.length === 0) return new BadValue(`${shown(item)} has no id in it`);
-    for (const word of words) {
-      const range = typeof word === 'string' ? /^([0-9a-fx]+)-([0-9a-fx]+)$/i.exec(word) : null;
-      const from = parseNumber(range ? range[1] : word, 0, GREATEST_ID);
-      const to = range ? parseNumber(range[2], 0, GREATEST_ID) : from;
-      for (const end of [from, to])
-        if (end instanceof BadValue)
-          return end.text.includes('whole') ? new BadValue(`${shown(word)} is neither an id nor a range of ids`) : end;
-      if (from > to) return new BadValue(`${shown(word)} goes backwards`);
-      for (let id = Number(from); id <= Number(to); id++) out.push(id);
+/** As many as a list of 256 ids may say by mistake, each twice. */
+const MOST_IDS = 2 * (GREATEST_ID + 1);
+
+/** Ids as a number, as `0-3, 0x1b`, or as a list of both; in their order. All that is wrong with them is in `faults`. */
+export function parseIds(value: unknown): { readonly ids: readonly number[]; readonly faults: readonly BadId[] } {
+  const ids: number[] = [];
+  const faults: BadId[] = [];
+  for (const [i, item] of (Array.isArray(value) ? value : [value]).entries()) {
+    const where = Array.isArray(value) ? { index: i } : {};
+    const words = typeof item === 'string' ? [...item.matchAll(/[^\s,]+/g)] : [[item] as const];
+    if (words.length === 0) faults.push({ ...where, text: `${shown(item)} has no id in it` });
+    for (const match of words) {
+      const found = idsOfWord(match[0]);
+      const character = 'index' in match ? { character: match.index } : {};
+      if (found instanceof BadValue) faults.push({ ...where, ...character, text: found.text });
+      else ids.push(...found);
+      if (ids.length > MOST_IDS)
+        return { ids, faults: [...faults, { ...where, ...character, text: 'these are more ids than there can be' }] };
     }
   }
-  return out;
+  return { ids, faults };
+}
+
+/** `5`, `0x1b` or `4-7`. */
+function idsOfWord(word: unknown): number[] | BadValue {
+  const range = typeof word === 'string' ? /^([0-9a-fx]+)-([0-9a-fx]+)$/i.exec(word) : null;
+  const from = parseNumber(range ? range[1] : word, 0, GREATEST_ID);
+  const to = range ? parseNumber(range[2], 0, GREATEST_ID) : from;
+  for (const end of [from, to])
+    if (end instanceof BadValue)
+      return end.text.includes('whole') ? new BadValue(`${shown(word)} is neither an id nor a range of ids`) : end;
+  if (from > to) return new BadValue(`${shown(word)} goes backwards`);
+  return Array.from({ length: Number(to) - Number(from) + 1 }, (_, i) => Number(from) + i);
 }
 
 const UNIT: Readonly<Record<string, number>> = { ns: 1, us: 1e3, ms: 1e6, s: 1e9 };

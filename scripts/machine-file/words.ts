@@ -4,7 +4,7 @@
 import type { ErrorObject } from 'ajv';
 import { didYouMean } from '../../lib/description/nearest.js';
 import type { FieldPath } from '../../lib/description/problem.js';
-import type { Schema } from './schema.js';
+import type { Schema, ValueFault } from './schema.js';
 import { shown } from './values.js';
 
 /** A complaint about the form of a field. */
@@ -13,6 +13,8 @@ export interface FormProblem {
   readonly path: FieldPath;
   /** The field that is meant is this one's own key: an unknown one. */
   readonly key?: string;
+  /** Of a text: the character where the fault begins. */
+  readonly character?: number;
   readonly text: string;
 }
 
@@ -56,7 +58,8 @@ export function formProblems(errors: readonly ErrorObject[], root: unknown): For
   for (const error of errors) {
     const problem = formProblem(error, pointerPath(error.instancePath, root));
     // A value of a wrong type can break several rules: the first says enough.
-    const id = JSON.stringify([problem.path, problem.key, error.keyword === 'required' ? problem.text : '']);
+    const { path, key, character } = problem;
+    const id = JSON.stringify([path, key, character, error.keyword === 'required' ? problem.text : '']);
     if (seen.has(id)) continue;
     seen.add(id);
     problems.push(problem);
@@ -87,6 +90,11 @@ function formProblem(error: ErrorObject, path: FieldPath): FormProblem {
       return { path, text: `${shown(error.data)} is not in ${schema.minimum}..${schema.maximum}` };
     case 'pattern':
       return { path, text: `${shown(error.data)} has not the form that is wanted${exampleWords(schema)}` };
+    case 'ap-ids': {
+      const { index, character } = error.params as ValueFault;
+      const at = index === undefined ? path : [...path, index];
+      return { path: at, ...(character !== undefined && { character }), text: error.message ?? error.keyword };
+    }
     default:
       return { path, text: error.message ?? error.keyword };
   }

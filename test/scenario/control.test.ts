@@ -155,7 +155,10 @@ t.test('hw: bad input changes nothing, is EINVAL, and error says what was wrong'
     ['domain 4 toggle', /toggle|add/],
     ['reset-ms soon', /soon|milliseconds/],
     ['show me', /me/],
-    ['card 9 add cex8 cca; nonsense', /hw: nonsense: unknown command/],
+    ['card 9 add cex8 cca; nonsense', /hw: nonsense: unknown command .*; nothing was done$/m],
+    ['card 99 remove; domain 9 add', /there is no card 99; nothing was done$/m],
+    ['qci off', /QCI is installed or not before the kernel boots: facilities: \{ qci: false \} in the machine file/],
+    ['qci on', /before the kernel boots/],
   ] as const) {
     const [errno, text] = await failing(s, 'hw', command);
     t.equal(errno, 'EINVAL', command);
@@ -163,6 +166,16 @@ t.test('hw: bad input changes nothing, is EINVAL, and error says what was wrong'
   }
   t.equal(await s.read(`${SIM}/hw`), before);
   t.equal(await s.control('hw', ''), 'EINVAL', 'an empty line');
+  t.same(
+    await failing(s, 'hw', 'domain 9 add; card 99 remove; domain 10 add; domain 11 add'),
+    [
+      'EINVAL',
+      'hw: card 99 remove: there is no card 99; done before it: "domain 9 add"; not done: "domain 10 add", "domain 11 add"\n',
+    ],
+    'of several commands it is told which are done',
+  );
+  const added = (await s.read('bus/ap/ap_usage_domain_mask')).slice(0, 6);
+  t.equal(added, '0x0840', 'and so they are: domains 4 and 9');
   const reply = JSON.parse(await s.m.sh.ask(`${SIM}/hw`, 'json queue 05.0004 explode')) as Record<string, unknown>;
   t.match(reply, { stdout: '', rc: 1, stderr: /unknown "explode"/ });
   t.match(JSON.parse(await s.m.sh.ask(`${SIM}/hw`, 'json queue 05.0004 status')), {
@@ -224,9 +237,11 @@ t.test('guest: what fails is an errno, with the call in error', async (t) => {
   await s.guest(`start ${U1}`);
   t.match(await failing(s, 'guest', `start ${U1}`), ['EBUSY', /open \/dev\/vfio\/\d+: Device or resource busy/]);
   for (const [command, words] of [
-    ['start', /start/],
+    ['start', /^start: the UUID is missing: start UUID$/m],
     [`start ${U1} fast`, /fast/],
-    [`dance ${U1}`, /unknown command \(known: info/],
+    [`dance ${U1}`, /^unknown command "dance" \(known: start raw info irqinfo .*exit\)$/m],
+    ['dance', /^unknown command "dance"/],
+    [`cmd ${U1} dance`, /unknown command \(known: info/],
     [`reqirq ${U1} maybe`, /not on or off: maybe/],
     [`attach ${U1}`, /attach UUID/],
   ] as const) {
@@ -293,7 +308,25 @@ t.test('modules: load and unload, listed as by lsmod', async (t) => {
   t.equal(await s.control('modules', 'load zcrypt mempool_threshold=0'), 'EINVAL');
   t.same(await failing(s, 'modules', 'load nothing'), ['ENOENT', 'module nothing not found\n']);
   t.same(await failing(s, 'modules', 'unload nothing'), ['ENOENT', 'module nothing is not loaded\n']);
-  t.match(await failing(s, 'modules', 'load zcrypt 9'), ['EINVAL', /"9" is no PARAMETER=VALUE/]);
+  await s.control('kmsg', 'clear');
+  t.equal(await s.control('modules', 'load zcrypt mempool-threshold=8 hwrng_seed=0 9 async_probe=1'), 'ok');
+  t.equal(await s.read('module/zcrypt/parameters/mempool_threshold'), '8\n', 'a dash is an underscore');
+  t.equal(await s.control('modules', 'load zcrypt_cex4 a=b'), 'ok');
+  t.equal(await s.control('modules', 'unload zcrypt_cex4'), 'ok');
+  t.equal(await s.control('modules', 'unload zcrypt'), 'ok');
+  t.equal(await s.control('modules', 'load zcrypt mempool_threshold=x'), 'EINVAL');
+  t.equal(await s.control('modules', 'load zcrypt mempool_threshold=99999999999'), 'ERANGE');
+  t.equal(await s.control('modules', 'load zcrypt mempool_threshold'), 'EINVAL');
+  t.notOk(s.m.sh.exists('module/zcrypt'), 'a bad parameter keeps it out');
+  t.same((await s.read(`${SIM}/kmsg`)).replace(/\[.*?\] /g, '').split('\n'), [
+    "<4>zcrypt: unknown parameter 'hwrng_seed' ignored",
+    "<4>zcrypt: unknown parameter '9' ignored",
+    "<4>zcrypt_cex4: unknown parameter 'a' ignored",
+    "<3>zcrypt: `x' invalid for parameter `mempool_threshold'",
+    "<3>zcrypt: `99999999999' invalid for parameter `mempool_threshold'",
+    "<3>zcrypt: `' invalid for parameter `mempool_threshold'",
+    '',
+  ]);
   for (const command of ['load', 'reload zcrypt', 'unload zcrypt now'])
     t.match(await failing(s, 'modules', command), ['EINVAL', /expected load NAME/], command);
   s.sound(t);

@@ -10,6 +10,7 @@ import { Ops } from '../../fs-tree/ops.js';
 import { worldTree } from '../../fs-tree/world-tree.js';
 import { SimClock } from '../../lib/clock.js';
 import { DescriptionError, type MachineDescription, worldFromDescription } from '../../lib/description/index.js';
+import { createWorld } from '../../lib/world.js';
 import { machineSchema, parseMachineFile } from '../../scripts/machine-file/index.js';
 import { resolve, type Schema } from '../../scripts/machine-file/schema.js';
 import { errnoOf, TestMachine, TreeClient } from '../support/machine.js';
@@ -176,6 +177,23 @@ t.test('facilities.change-events: whether a change is noticed at once', async (t
     await m.hw('card 0 deconfigure');
     t.equal(await m.sh.read('devices/ap/card00/config'), config);
   }
+});
+
+t.test('kernel.command-line: what the kernel says to words that it does not take', async (t) => {
+  const trace = new TraceRing();
+  const clock = new SimClock(standingClock, 'auto');
+  const ports = { clock, random: new SeededRandom(1), crypto: hostCrypto, trace };
+  // A machine file with such words is refused; a kernel boots with them.
+  const commandLine = 'ap.domain=six ap.useirq ap.nothing=1 ap.apmask=5-6 ap.msgpool_min_items=4';
+  const { kernel } = await createWorld(ports, { commandLine });
+  const said = kernel.core.log.lines().filter(({ text }) => text.startsWith('Booting kernel'));
+  t.match(said, [
+    { level: 3, text: "Booting kernel: `six' invalid for parameter `ap.domain'" },
+    { level: 3, text: "Booting kernel: `' invalid for parameter `ap.useirq'" },
+  ]);
+  t.equal(said.length, 2);
+  t.ok(kernel.ap?.apm.isEmpty, 'a mask that cannot be read is all zeros');
+  t.equal(kernel.ap?.parameters.msgpoolMinItems, 4);
 });
 
 t.test('seed: other random numbers', async (t) => {

@@ -2,9 +2,12 @@
  * The kernel's parsers, by the vectors that the original routines gave.
  */
 import t from 'tap';
+import { parseApParameters } from '../../lib/ap/parameters.js';
 import { KernelError } from '../../lib/errno.js';
+import { PROFILES } from '../../lib/profile/tables.js';
 import { Mask, modifyMask, parseHexMask, parseMaskText } from '../../lib/text/bitmap.js';
-import { kstrtobool, kstrtouint, kstrtoul, scanD, scanI, scanU64 } from '../../lib/text/kstrto.js';
+import { commandLineWords } from '../../lib/text/command-line.js';
+import { kstrtobool, kstrtoint, kstrtouint, kstrtoul, scanD, scanI, scanU64 } from '../../lib/text/kstrto.js';
 
 /** The result, or the errno that was thrown. */
 function outcome<T>(parse: () => T): T | string {
@@ -53,6 +56,63 @@ t.test('kstrtouint refuses what does not fit 32 bits', async (t) => {
     outcome(() => kstrtouint('18446744073709551615')),
     'ERANGE',
   );
+});
+
+t.test('kstrtoint takes one sign in front of a C number', async (t) => {
+  const vectors: [string, number | string][] = [
+    ...['5', '+5', '0x5', '05', '5\n'].map((s): [string, number] => [s, 5]),
+    ['-5', -5],
+    ['-0x10', -16],
+    ['-010', -8],
+    ['2147483647', 2147483647],
+    ['-2147483648', -2147483648],
+    ['2147483648', 'ERANGE'],
+    ['-2147483649', 'ERANGE'],
+    ...['', '-', '-+5', '+-5', '--5', '5x', ' 5', '1.5', 'yes'].map((s): [string, string] => [s, 'EINVAL']),
+  ];
+  for (const [text, expected] of vectors)
+    t.equal(
+      outcome(() => kstrtoint(text)),
+      expected,
+      JSON.stringify(text),
+    );
+});
+
+t.test('words of a kernel command line', async (t) => {
+  const words = (line: string) => [...commandLineWords(line)].map(({ name, value, at }) => [name, value, at]);
+  t.same(words('  quiet ap.domain=6\tx=  '), [
+    ['quiet', undefined, 2],
+    ['ap.domain', '6', 8],
+    ['x', '', 20],
+  ]);
+  t.same(words('a="b c" "d=e f" "g h"'), [
+    ['a', 'b c', 0],
+    ['d', 'e f', 8],
+    ['g h', undefined, 16],
+  ]);
+  t.same(words('a=1 -- b=2'), [['a', '1', 0]], 'what follows is for init');
+  t.same(words(''), []);
+});
+
+t.test('parameters of the module ap', async (t) => {
+  const parse = (line: string) => parseApParameters(line, PROFILES['7.2']);
+  const { parameters, ignored } = parse(
+    'ap.domain=0x1b ap.domain=-010 ap.poll-thread=1 ap.useirq="0" ap.apmask=+1-5 ap.aqmask= ap.msgpool_min_items=4 apx.y=1',
+  );
+  t.same(parameters, { domain: -8, pollThread: 1, useirq: 0, apmask: '+1-5', aqmask: '', msgpoolMinItems: 4 });
+  t.same(ignored, []);
+  const LONG = '0'.repeat(1025);
+  const log = (line: string) => parse(line).ignored.map((word) => word.log);
+  t.same(log('ap.domain=x ap.useirq ap.poll_thread='), [
+    "Booting kernel: `x' invalid for parameter `ap.domain'",
+    "Booting kernel: `' invalid for parameter `ap.useirq'",
+    "Booting kernel: `' invalid for parameter `ap.poll_thread'",
+  ]);
+  t.same(log(`ap.apmask=${LONG}`), [`Booting kernel: \`${LONG}' too large for parameter \`ap.apmask'`]);
+  t.same(log('ap.foo=1'), [undefined], 'a parameter that a built-in module has not: no word');
+  t.same(parseApParameters('ap.msgpool_min_items=4', PROFILES['6.12']).ignored, [
+    { name: 'msgpool_min_items', value: '4', at: 0, log: undefined },
+  ]);
 });
 
 t.test('kstrtobool looks at the first one or two characters', async (t) => {

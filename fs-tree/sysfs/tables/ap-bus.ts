@@ -102,7 +102,12 @@ export const apParametersTable = table('ap_parameters', Kobject, [
   { name: 'apmask', mode: APPARAM, show: (_k, ctx) => `${ap(ctx).parameters.apmask ?? '(null)'}\n` },
   { name: 'aqmask', mode: APPARAM, show: (_k, ctx) => `${ap(ctx).parameters.aqmask ?? '(null)'}\n` },
   { name: 'useirq', mode: APPARAM, show: (_k, ctx) => decimal(ap(ctx).parameters.useirq ?? 1) },
-  { name: 'msgpool_min_items', since: (p) => p.hasMessagePools, mode: 0o400, show: () => '8\n' },
+  {
+    name: 'msgpool_min_items',
+    since: (p) => p.hasMessagePools,
+    mode: 0o400,
+    show: (_k, ctx) => decimal(ap(ctx).parameters.msgpoolMinItems ?? 8),
+  },
 ]);
 
 /** /sys/module/ap of a kernel with the AP bus built in: no module, only a name. */
