@@ -4,7 +4,7 @@
  */
 import { createPrivateKey, generateKeyPairSync } from 'node:crypto';
 import t from 'tap';
-import { fromBigInt, text, toBigInt } from '../../lib/hardware/bytes.js';
+import { concat, fromBigInt, text, toBigInt } from '../../lib/hardware/bytes.js';
 import { type ApInstructions, mkQid, RC } from '../../lib/hardware/instructions.js';
 import { Machine, type MachineOptions } from '../../lib/hardware/machine.js';
 import {
@@ -24,12 +24,12 @@ import {
   encodeEp11Cprb,
   encodeFacilityQuery,
   encodeFunction,
-  encodeRandomParameters,
   encodeRsaParameters,
   encodeType6,
   encodeType50,
   encodeXcpQuery,
   MASTER_KEY_PLACES,
+  RANDOM_PARAMETERS,
   RNG_BLOCK,
   type RsaCrt,
   type RsaModExpo,
@@ -372,7 +372,7 @@ t.test('CCA facility query: serial number and master key patterns as recorded', 
 
 t.test('CCA random numbers; unknown functions get 8/33; injected service codes', async (t) => {
   const { ask, hw } = setup();
-  const random = decodeType86(ask(Q.cca, ccaRequest(encodeRandomParameters(), 'RL', RNG_BLOCK)))!;
+  const random = decodeType86(ask(Q.cca, ccaRequest(RANDOM_PARAMETERS, 'RL', RNG_BLOCK)))!;
   t.equal(random.count2, RNG_BLOCK);
   t.ok(random.data.every((byte) => byte === 0x5a));
   const codes = () => {
@@ -414,7 +414,7 @@ t.test('RSA: mod-expo and CRT give the same on accelerator and CCA', async (t) =
   t.same(decodeType80(ask(Q.accel, encodeType50(crt)))!.result, expected);
   t.same(decodeType80(ask(Q.accel, encodeType50({ ...publicMe, input: expected })))!.result, me.input);
   for (const operation of [me, crt]) {
-    const reply = decodeType86(ask(Q.cca, ccaRequest(encodeRsaParameters(operation), 'PK')))!;
+    const reply = decodeType86(ask(Q.cca, ccaRequest(concat(...encodeRsaParameters(operation)), 'PK')))!;
     const call = decodeFunction(reply.control.subarray(CPRBX_LENGTH))!;
     t.same(readLengthBlock(call.rest)!.content, expected);
   }
