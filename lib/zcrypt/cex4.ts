@@ -72,7 +72,7 @@ export const cex4QueueDriver = (_zcrypt: Zcrypt, module: Module): ApDriverOps =>
     if (!mode || !zc) throw new KernelError('ENODEV');
     const zq = new ZcryptQueue(zc, dev, OPS[mode]);
     dev.initState();
-    dev.initReply();
+    dev.initReply(zq.replyBufferSize);
     dev.requestTimeout = CLEANUP_TIME;
     dev.driverData = zq;
     await zq.register(task);
@@ -86,7 +86,7 @@ export const cex4QueueDriver = (_zcrypt: Zcrypt, module: Module): ApDriverOps =>
     const extra = extraGroup(zq.queue.card, 'queue');
     if (extra) await dev.removeGroup(task, extra);
     await zq.unregister(task);
-    zq.queue.hasReplyBuffer = false;
+    zq.queue.replyBuffer = 0;
   },
 });
 

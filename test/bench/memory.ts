@@ -40,7 +40,8 @@ async function sender(pid: number): Promise<void> {
   const task = new Task({ pid, comm: 'memory' });
   while (left > 0) {
     if (--left % Math.ceil(requests / LOOKS) === 0) resident.push(process.memoryUsage.rss());
-    bytes += (await api?.rngBlock(task))?.length ?? 0;
+    const block = await api?.rngBlock(task);
+    bytes += block?.length ?? 0;
   }
 }
 
