@@ -100,7 +100,7 @@ const reset = (aq: ApQueue): SmWait => {
 /** `ap_sm_reset_wait`: is the reset done? Then enable interrupts. */
 const resetWait: Action = (aq) => {
   let status: ApQueueStatus;
-  if (!aq.ap.profile.irqStateFromStatus && aq.queueCount > 0 && aq.hasReplyBuffer) status = receive(aq);
+  if (!aq.ap.profile.irqStateFromStatus && aq.queueCount > 0 && aq.replyBuffer > 0) status = receive(aq);
   else {
     const answer = aq.ap.hw.tapq(aq.qid);
     status = answer.status;
@@ -122,7 +122,7 @@ const resetWait: Action = (aq) => {
 
 /** `ap_sm_setirq_wait`: are interrupts on yet? */
 const setirqWait: Action = (aq) => {
-  const status = aq.queueCount > 0 && aq.hasReplyBuffer ? receive(aq) : aq.ap.hw.tapq(aq.qid).status;
+  const status = aq.queueCount > 0 && aq.replyBuffer > 0 ? receive(aq) : aq.ap.hw.tapq(aq.qid).status;
   if (status.irqEnabled) {
     aq.interruptFlag = true;
     aq.smState = workingOrIdle(aq);
@@ -180,7 +180,7 @@ const write: Action = (aq) => {
 
 /** `ap_sm_read`: fetch a reply; afterwards see to the interrupts. */
 const read: Action = (aq) => {
-  if (!aq.hasReplyBuffer) return SmWait.NONE;
+  if (aq.replyBuffer === 0) return SmWait.NONE;
   const status = receive(aq);
   if (isAsyncError(aq, status)) return SmWait.NONE;
   switch (status.responseCode) {
@@ -210,9 +210,16 @@ const read: Action = (aq) => {
 /** `ap_sm_read_write`. */
 const readWrite: Action = (aq) => after(read(aq), (first) => after(write(aq), (second) => Math.min(first, second)));
 
-/** `ap_sm_recv`: one DQAP, delivered to the request it answers. */
+/**
+ * `ap_sm_recv`: one reply, delivered to the request it answers. A reply longer
+ * than the buffer is fetched to its end, each part over the one before; its
+ * sender only learns that it was too long.
+ */
 function receive(aq: ApQueue): ApQueueStatus {
-  const { status, psmid, reply, parts } = aq.ap.hw.dqap(aq.qid);
+  let parts = 1;
+  let part = aq.ap.hw.dqap(aq.qid, aq.replyBuffer);
+  for (; part.residual > 0; parts++) part = aq.ap.hw.dqap(aq.qid, aq.replyBuffer, true);
+  const { status, psmid, bytes } = part;
   if (status.responseCode === RC.NORMAL) {
     aq.queueCount = Math.max(0, aq.queueCount - 1);
     if (!status.queueEmpty && aq.queueCount === 0) aq.queueCount = 1;
@@ -227,7 +234,7 @@ function receive(aq: ApQueue): ApQueueStatus {
         message.receive(aq, message, undefined);
       } else {
         aq.ap.traceRequest(message, 'answered', aq, 'DQAP');
-        message.receive(aq, message, { psmid, bytes: reply });
+        message.receive(aq, message, { psmid, bytes });
       }
     } else aq.ap.dbf(4, `ap_sm_recv unassociated reply psmid=0x${psmid.toString(16)} on 0x${aq.name}`);
   }

@@ -43,8 +43,8 @@ export class ApQueue extends Device {
   requestq: ApMessage[] = [];
   /** Sent, not answered. */
   pendingq: ApMessage[] = [];
-  /** A driver has given it a reply buffer. */
-  hasReplyBuffer = false;
+  /** Bytes of the reply buffer that a driver has given it; 0: none. */
+  replyBuffer = 0;
   /** Nanoseconds until a request in the hardware is looked after; 0: never. */
   requestTimeout = 0;
   requestTimer: Timer | undefined;
@@ -112,8 +112,8 @@ export class ApQueue extends Device {
   }
 
   /** `ap_queue_init_reply`: the driver gives it a reply buffer. */
-  initReply(): Soon<void> {
-    this.hasReplyBuffer = true;
+  initReply(size: number): Soon<void> {
+    this.replyBuffer = size;
     return this.ap.poll.wait(smEvent(this, SmEvent.POLL));
   }
 

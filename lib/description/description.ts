@@ -130,8 +130,8 @@ export interface Timing {
   readonly reset?: Nanoseconds;
   /** So many looks at the queue a reset takes (default 0). */
   readonly resetPolls?: number;
-  /** From a request to its reply (default 200 us). */
-  readonly reply?: Nanoseconds;
+  /** From a request to its reply (default 200 us); `by-speed`: as long as this card needs for this request. */
+  readonly reply?: Nanoseconds | 'by-speed';
   /** So many looks at the queue an association with a secret takes (default 0). */
   readonly associationPolls?: number;
 }

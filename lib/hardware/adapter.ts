@@ -4,6 +4,7 @@
  * Mirrors what SE and HMC know of a card. Says nothing of drivers; queues come
  * into being when an instruction or a command first names them.
  */
+import type { Nanoseconds } from '../ports.js';
 import type { TapqInfo } from './instructions.js';
 import {
   type AdapterMode,
@@ -16,6 +17,7 @@ import {
 } from './made-up.js';
 import type { MasterKeys } from './master-keys.js';
 import type { HardwareQueue } from './queue.js';
+import { processingTime } from './speed.js';
 
 /** What an EP11 card says about itself. */
 export interface Ep11Firmware {
@@ -84,6 +86,8 @@ export class Adapter {
   /** Response code that SCLP gives to every (de)configure request instead of doing it. */
   sclpResponse: number | undefined;
   readonly queues = new Map<number, HardwareQueue>();
+  /** Where work takes time by the card's speed: until then it is busy. */
+  #busyUntil: Nanoseconds = 0;
 
   constructor(
     readonly id: number,
@@ -96,8 +100,19 @@ export class Adapter {
     return { fac: (d.fac | (bs << 14)) >>> 0, bs, at: d.type, nd, ml: d.ml, qd: d.depth - 1 };
   }
 
+  /**
+   * Takes on a request, whichever of its queues it came from: one after the
+   * other. The time of a request that is reset meanwhile is not given back.
+   * @returns when it will be done
+   */
+  workOn(request: Uint8Array, now: Nanoseconds): Nanoseconds {
+    this.#busyUntil = Math.max(this.#busyUntil, now) + processingTime(this.description, request);
+    return this.#busyUntil;
+  }
+
   /** Deconfigured, check-stopped, pulled: what the queues held and their interrupts are gone. */
   loseQueueState(): void {
+    this.#busyUntil = 0;
     for (const queue of this.queues.values()) queue.loseState();
   }
 

@@ -36,20 +36,43 @@ export function text(b: Uint8Array): string {
   return out;
 }
 
-export function concat(...parts: readonly Uint8Array[]): Uint8Array {
+export const EMPTY = new Uint8Array(0);
+
+/** Bytes in one piece, or in pieces that follow each other. */
+export type Parts = Uint8Array | readonly Uint8Array[];
+
+export function lengthOf(parts: Parts): number {
+  if (parts instanceof Uint8Array) return parts.length;
   let length = 0;
   for (const part of parts) length += part.length;
-  const out = new Uint8Array(length);
-  let at = 0;
-  for (const part of parts) {
-    out.set(part, at);
-    at += part.length;
+  return length;
+}
+
+/** Writes all parts to `out`, the first one at `at`. */
+export function putParts(out: Uint8Array, at: number, parts: Parts): void {
+  if (parts instanceof Uint8Array) {
+    out.set(parts, at);
+    return;
   }
+  let next = at;
+  for (const part of parts) {
+    out.set(part, next);
+    next += part.length;
+  }
+}
+
+export function concat(...parts: readonly Uint8Array[]): Uint8Array {
+  const out = new Uint8Array(lengthOf(parts));
+  putParts(out, 0, parts);
   return out;
 }
 
-/** Right-aligned in `length` bytes: shorter values get leading zeros, longer ones lose their first bytes. */
+/**
+ * Right-aligned in `length` bytes: shorter values get leading zeros, longer ones lose their first bytes. The same
+ * bytes, not a copy, where nothing is to be done.
+ */
 export function rightAlign(b: Uint8Array, length: number): Uint8Array {
+  if (b.length === length) return b;
   const out = new Uint8Array(length);
   const tail = b.length > length ? b.subarray(b.length - length) : b;
   out.set(tail, length - tail.length);

@@ -9,10 +9,13 @@ import { type HardwareQueue, QUEUE_INSTRUCTIONS } from './queue.js';
 const hex = (value: number, digits: number): string => value.toString(16).padStart(digits, '0');
 const flag = (on: boolean): string => (on ? 'on' : 'off');
 
+const delayText = ({ processingDelay }: Machine): string =>
+  processingDelay === 'by-speed' ? processingDelay : `${processingDelay / 1000} us`;
+
 export function describeMachine(machine: Machine): string {
   const lines = [
     `qci ${flag(machine.qciInstalled)} flags 0x${hex(machine.qciFlags, 8)} limits ${machine.maxAdapter} ${machine.maxDomain}`,
-    `notify ${flag(machine.notify)} delay ${machine.processingDelay / 1000} us` +
+    `notify ${flag(machine.notify)} delay ${delayText(machine)}` +
       ` reset-ms ${machine.resetDuration / 1_000_000} reset-polls ${machine.resetPolls}` +
       ` assoc-polls ${machine.assocPolls} hold ${flag(machine.holdNewQueues)}`,
     `domains  ${list(machine.usageDomains.ids(), 4)}`,

@@ -23,6 +23,7 @@ import {
 import type { Machine } from './machine.js';
 import { queueName } from './names.js';
 import type { HardwareQueue } from './queue.js';
+import { NO_REPLY } from './replies.js';
 
 /** What one issuer of instructions sees of the machine. */
 export interface HardwareView {
@@ -122,13 +123,8 @@ export abstract class InterpretedInstructions {
     return this.onQueue('NQAP', qid, (queue) => queue.nqap(psmid, message));
   }
 
-  dqap(qid: Qid): DqapResult {
-    const result = this.#queue(qid)?.dqap() ?? {
-      status: queueless(RC.Q_NOT_AVAIL),
-      psmid: 0n,
-      reply: new Uint8Array(0),
-      parts: 1,
-    };
+  dqap(qid: Qid, room: number, resume = false): DqapResult {
+    const result = this.#queue(qid)?.dqap(room, resume) ?? { status: queueless(RC.Q_NOT_AVAIL), ...NO_REPLY };
     this.trace('DQAP', qid, result.status);
     return result;
   }

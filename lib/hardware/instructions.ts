@@ -117,10 +117,10 @@ export interface DqapResult {
   readonly status: ApQueueStatus;
   /** Program-supplied message id of the request this answers. */
   readonly psmid: bigint;
-  /** Whole reply (all parts joined) when the response code is 0. */
-  readonly reply: Uint8Array;
-  /** Number of DQAP parts it took; more than 1 makes zcrypt answer EMSGSIZE. */
-  readonly parts: number;
+  /** The reply, or as much of it as the buffer takes. */
+  readonly bytes: Uint8Array;
+  /** Bytes of it that are left (GR2). Above 0 the status says nothing, and a DQAP that resumes brings the next part. */
+  readonly residual: number;
 }
 
 /**
@@ -151,7 +151,8 @@ export interface ApInstructions {
   aapq(qid: Qid, secretIndex: number): ApQueueStatus;
   /** `special`: GR0 bit for special requests. The message is copied. */
   nqap(qid: Qid, psmid: bigint, message: Uint8Array, special: boolean): ApQueueStatus;
-  dqap(qid: Qid): DqapResult;
+  /** @param room bytes of the buffer @param resume with what GR0 held after the last part */
+  dqap(qid: Qid, room: number, resume?: boolean): DqapResult;
 
   /** SCLP (de)configure of an adapter. Resolves to the SCLP response (0x0020 done, 0x0120 nothing to do, ...). */
   sclpConfigureAp(apid: number, configure: boolean): Promise<SclpApResult>;

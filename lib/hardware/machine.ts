@@ -59,7 +59,8 @@ export class Machine {
   maxDomain = 255;
   notify = true;
   holdNewQueues = false;
-  processingDelay: Nanoseconds = DEFAULT_PROCESSING_DELAY;
+  /** From a request to its reply; `by-speed`: as long as the kind of card needs for the kind of request (speed.ts). */
+  processingDelay: Nanoseconds | 'by-speed' = DEFAULT_PROCESSING_DELAY;
   resetDuration: Nanoseconds = 0;
   resetPolls = 0;
   /** TAPQs that an association takes. */

@@ -5,7 +5,7 @@
  * Mirrors struct CPRBX (arch/s390/include/uapi/asm/zcrypt.h), zcrypt_cca_key.h,
  * and what zcrypt_ccamisc.c takes from the replies to FQ (spec/zcrypt.md 7.1, 8.1, 8.2).
  */
-import { ascii, concat, putU16, putU32, rightAlign, text, u16, u32 } from './bytes.js';
+import { ascii, concat, EMPTY, lengthOf, putU16, putU32, rightAlign, text, u16, u32 } from './bytes.js';
 import type { RsaCrt, RsaModExpo } from './messages.js';
 
 export const CPRBX_LENGTH = 220;
@@ -125,11 +125,10 @@ export function decodeFunction(parameters: Uint8Array): CcaFunction | undefined 
 }
 
 /** A block with a 2-byte length that counts itself. */
-export function lengthBlock(content: Uint8Array): Uint8Array {
-  const out = new Uint8Array(2 + content.length);
-  putU16(out, 0, out.length);
-  out.set(content, 2);
-  return out;
+export function lengthBlock(content: Uint8Array): readonly Uint8Array[] {
+  const length = new Uint8Array(2);
+  putU16(length, 0, 2 + content.length);
+  return [length, content];
 }
 
 /** Content of the block at `at` and where the next one starts; undefined: does not fit. */
@@ -149,41 +148,39 @@ const PUBLIC_SECTION = 12;
 const CRT_SECTION = 132;
 
 /** Parameter block of an RSA request to a CCA card. */
-export function encodeRsaParameters(rsa: RsaModExpo | RsaCrt): Uint8Array {
+export function encodeRsaParameters(rsa: RsaModExpo | RsaCrt): readonly Uint8Array[] {
   const isMe = rsa.kind === 'me';
   const head = encodeFunction(isMe ? 'PK' : 'PD', [isMe ? 'MRP' : 'ZERO-PAD']);
-  return concat(head, lengthBlock(rsa.input), isMe ? encodePublicKey(rsa) : encodeCrtKey(rsa));
+  return [head, ...lengthBlock(rsa.input), ...keyBlock(isMe ? encodePublicKey(rsa) : encodeCrtKey(rsa))];
 }
 
-function keyBlock(token: Uint8Array): Uint8Array {
-  const out = new Uint8Array(KEY_BLOCK_HEADER + TOKEN_HEADER + token.length);
-  putU16(out, 0, out.length);
-  putU16(out, 2, out.length - 2);
-  out[KEY_BLOCK_HEADER] = KEY.TOKEN_EXT;
-  putU16(out, KEY_BLOCK_HEADER + 2, TOKEN_HEADER + token.length);
-  out.set(token, KEY_BLOCK_HEADER + TOKEN_HEADER);
-  return out;
+function keyBlock(token: readonly Uint8Array[]): readonly Uint8Array[] {
+  const head = new Uint8Array(KEY_BLOCK_HEADER + TOKEN_HEADER);
+  const length = head.length + lengthOf(token);
+  putU16(head, 0, length);
+  putU16(head, 2, length - 2);
+  head[KEY_BLOCK_HEADER] = KEY.TOKEN_EXT;
+  putU16(head, KEY_BLOCK_HEADER + 2, length - KEY_BLOCK_HEADER);
+  return [head, ...token];
 }
 
-function publicSection(exponent: Uint8Array, modulus: Uint8Array): Uint8Array {
-  const out = new Uint8Array(PUBLIC_SECTION + exponent.length + modulus.length);
-  out[0] = KEY.SECTION_PUBLIC;
-  putU16(out, 2, out.length);
-  putU16(out, 6, exponent.length);
-  putU16(out, 8, 8 * modulus.length);
-  putU16(out, 10, modulus.length);
-  out.set(exponent, PUBLIC_SECTION);
-  out.set(modulus, PUBLIC_SECTION + exponent.length);
-  return out;
+function publicSection(exponent: Uint8Array, modulus: Uint8Array): readonly Uint8Array[] {
+  const head = new Uint8Array(PUBLIC_SECTION);
+  head[0] = KEY.SECTION_PUBLIC;
+  putU16(head, 2, PUBLIC_SECTION + exponent.length + modulus.length);
+  putU16(head, 6, exponent.length);
+  putU16(head, 8, 8 * modulus.length);
+  putU16(head, 10, modulus.length);
+  return [head, exponent, modulus];
 }
 
-function encodePublicKey(rsa: RsaModExpo): Uint8Array {
+function encodePublicKey(rsa: RsaModExpo): readonly Uint8Array[] {
   const length = rsa.input.length;
-  return keyBlock(publicSection(rightAlign(rsa.exponent, length), rightAlign(rsa.modulus, length)));
+  return publicSection(rightAlign(rsa.exponent, length), rightAlign(rsa.modulus, length));
 }
 
 /** Private section 08: p, q, dp, dq, u, padding to 8, modulus of FF bytes; then the public section. */
-function encodeCrtKey(rsa: RsaCrt): Uint8Array {
+function encodeCrtKey(rsa: RsaCrt): readonly Uint8Array[] {
   const short = (rsa.input.length + 1) >> 1;
   const long = short + 8;
   const pad = -(3 * long + 2 * short) & 7;
@@ -203,9 +200,9 @@ function encodeCrtKey(rsa: RsaCrt): Uint8Array {
     new Uint8Array(pad),
     new Uint8Array(rsa.input.length).fill(0xff),
   ];
-  putU16(section, 2, CRT_SECTION + parts.reduce((sum, part) => sum + part.length, 0));
+  putU16(section, 2, CRT_SECTION + lengthOf(parts));
   const exponent = Uint8Array.of(1, 0, 1);
-  return keyBlock(concat(section, ...parts, publicSection(exponent, new Uint8Array(0))));
+  return [section, ...parts, ...publicSection(exponent, EMPTY)];
 }
 
 /** undefined: not the blocks of an RSA request. `rest`: what follows the rule array. */
@@ -247,7 +244,7 @@ export type FacilityQuery = 'STATICSA' | 'STATICSB';
 /** Parameter block of the request: 4112 bytes. */
 export function encodeFacilityQuery(keyword: FacilityQuery): Uint8Array {
   const head = encodeFunction('FQ', [keyword]);
-  return concat(head, lengthBlock(new Uint8Array(FQ_DATA_SIZE)), lengthBlock(new Uint8Array(0)));
+  return concat(head, ...lengthBlock(new Uint8Array(FQ_DATA_SIZE)), ...lengthBlock(EMPTY));
 }
 
 /** Rule and data array of a reply's parameter block; undefined: does not fit. */
@@ -305,5 +302,8 @@ export const FACILITY_SIZES: Readonly<Record<FacilityQuery, { rules: number; dat
 export const RNG_BLOCK = 4096;
 
 /** Parameter block of an RL request: two empty blocks follow the rule. */
-export const encodeRandomParameters = (): Uint8Array =>
-  concat(encodeFunction('RL', ['RANDOM']), lengthBlock(new Uint8Array(0)), lengthBlock(new Uint8Array(0)));
+export const RANDOM_PARAMETERS: Uint8Array = concat(
+  encodeFunction('RL', ['RANDOM']),
+  ...lengthBlock(EMPTY),
+  ...lengthBlock(EMPTY),
+);

@@ -7,7 +7,7 @@
  * numbers are big endian; "@n" is an offset in bytes. CCA content is in
  * messages-cca.ts, EP11 content in messages-ep11.ts.
  */
-import { ascii, putU16, putU32, rightAlign, u16, u32 } from './bytes.js';
+import { ascii, EMPTY, lengthOf, type Parts, putParts, putU16, putU32, rightAlign, u16, u32 } from './bytes.js';
 
 export * from './messages-cca.js';
 export * from './messages-ep11.js';
@@ -80,24 +80,21 @@ export const AGENT_CCA: Uint8Array = (() => {
 })();
 
 /** A whole type 6 message: header, control block, data block. */
-export function encodeType6(
-  header: Partial<Type6Header>,
-  control: Uint8Array,
-  data: Uint8Array = new Uint8Array(0),
-): Uint8Array {
-  const out = new Uint8Array(TYPE6_HEADER_LENGTH + control.length + data.length);
+export function encodeType6(header: Partial<Type6Header>, control: Parts, data: Uint8Array = EMPTY): Uint8Array {
+  const controlLength = lengthOf(control);
+  const out = new Uint8Array(TYPE6_HEADER_LENGTH + controlLength + data.length);
   out[1] = TYPE.REQUEST_CPRB;
   putU32(out, 16, TYPE6_HEADER_LENGTH);
-  if (data.length > 0) putU32(out, 20, TYPE6_HEADER_LENGTH + control.length);
+  if (data.length > 0) putU32(out, 20, TYPE6_HEADER_LENGTH + controlLength);
   if (header.agentId) out.set(header.agentId, 32);
   if (header.rqid) out.set(header.rqid, 48);
   if (header.functionCode) out.set(ascii(header.functionCode, 2), 52);
-  putU32(out, 56, header.toCardLength1 ?? control.length);
+  putU32(out, 56, header.toCardLength1 ?? controlLength);
   putU32(out, 60, header.toCardLength2 ?? data.length);
   putU32(out, 72, header.fromCardLength1 ?? 0);
   putU32(out, 76, header.fromCardLength2 ?? 0);
-  out.set(control, TYPE6_HEADER_LENGTH);
-  out.set(data, TYPE6_HEADER_LENGTH + control.length);
+  putParts(out, TYPE6_HEADER_LENGTH, control);
+  out.set(data, TYPE6_HEADER_LENGTH + controlLength);
   return out;
 }
 
@@ -135,17 +132,18 @@ export function decodeType6(message: Uint8Array): Type6Message | undefined {
 export const TYPE86_HEADER_LENGTH = 48;
 
 /** A whole type 86 message (format 2). Blocks are padded to 4 bytes between each other. */
-export function encodeType86(control: Uint8Array, data: Uint8Array = new Uint8Array(0), replyCode = 0): Uint8Array {
-  const offset2 = TYPE86_HEADER_LENGTH + ((control.length + 3) & ~3);
+export function encodeType86(control: Parts, data: Uint8Array = EMPTY, replyCode = 0): Uint8Array {
+  const controlLength = lengthOf(control);
+  const offset2 = TYPE86_HEADER_LENGTH + ((controlLength + 3) & ~3);
   const out = new Uint8Array(data.length > 0 ? offset2 + data.length : offset2);
   out[1] = TYPE.REPLY_CPRB;
   out[2] = 2;
   out[4] = replyCode;
-  putU32(out, 16, control.length);
+  putU32(out, 16, controlLength);
   putU32(out, 20, TYPE86_HEADER_LENGTH);
   putU32(out, 24, data.length);
   putU32(out, 28, data.length > 0 ? offset2 : 0);
-  out.set(control, TYPE86_HEADER_LENGTH);
+  putParts(out, TYPE86_HEADER_LENGTH, control);
   out.set(data, offset2);
   return out;
 }

@@ -4,8 +4,8 @@
  * Mirrors the AP queue of the architecture (spec/ap-bus.md 1, 7) with the
  * decisions of the recorded machine (traces/README.md). An instruction that gets
  * here is known to reach the queue; what the machine's configuration hides
- * (response code 01) is decided in instruction-set.ts. Left out: replies in
- * several parts, message priorities.
+ * (response code 01) is decided in instruction-set.ts. Left out: message
+ * priorities.
  */
 import { type Nanoseconds, type Timer, USEC } from '../ports.js';
 import { type Adapter, maxMessageSize } from './adapter.js';
@@ -13,6 +13,7 @@ import { answerRequest } from './firmware/firmware.js';
 import { type ApQueueStatus, type AqicControl, type DqapResult, mkQid, RC, type TapqInfo } from './instructions.js';
 import type { Machine } from './machine.js';
 import { queueName } from './names.js';
+import { NO_REPLY, Replies } from './replies.js';
 import { faultyReply, type ReplyFault } from './reply-fault.js';
 
 /** Instructions of one queue that are counted and that faults can be injected into. */
@@ -27,11 +28,6 @@ interface Request {
   readonly message: Uint8Array;
   /** When its answer is ready, in machine time. */
   due: Nanoseconds;
-}
-
-interface Reply {
-  readonly psmid: bigint;
-  readonly message: Uint8Array;
 }
 
 /** Where a queue's interrupts go. */
@@ -74,7 +70,7 @@ export class HardwareQueue {
   readonly #counts: number[] = [0, 0, 0, 0, 0, 0, 0, 0];
   #injected: Map<QueueInstruction, { rc: number; left: number }> | undefined;
   #requests: Request[] = [];
-  #replies: Reply[] = [];
+  readonly #replies = new Replies();
   #irq: InterruptTarget | undefined;
   #irqPollsLeft = 0;
   #assocPollsLeft = 0;
@@ -173,20 +169,18 @@ export class HardwareQueue {
       return this.#status(RC.MESSAGE_TOO_BIG);
     }
     if (this.#isFull()) return this.#status(RC.Q_FULL);
-    const due = this.#machine.ports.clock.now() + this.#machine.processingDelay;
-    this.#requests.push({ psmid, message: message.slice(), due });
+    this.#requests.push({ psmid, message: message.slice(), due: this.hold ? 0 : this.#due(message) });
     this.#schedule();
     return this.#status(RC.NORMAL);
   }
 
-  dqap(): DqapResult {
-    const refused = this.#begin('dqap');
-    const reply = refused ? undefined : this.#replies.shift();
-    if (!reply) {
-      const status = this.#poll(refused ?? this.#status(RC.NO_PENDING_REPLY));
-      return { status, psmid: 0n, reply: new Uint8Array(0), parts: 1 };
-    }
-    return { status: this.#poll(undefined), psmid: reply.psmid, reply: reply.message, parts: 1 };
+  /** @param room bytes of the buffer @param resume goes on where the last part ended */
+  dqap(room: number, resume: boolean): DqapResult {
+    let refused = this.#begin('dqap');
+    if (!refused && this.#replies.cannotResume(resume)) refused = this.#status(RC.NO_FIRST_PART);
+    const part = refused ? undefined : this.#replies.take(room, resume);
+    const status = this.#poll(part ? undefined : (refused ?? this.#status(RC.NO_PENDING_REPLY)));
+    return { status, ...(part ?? NO_REPLY) };
   }
 
   /** Binds the queue to a secure-execution guest. */
@@ -220,7 +214,7 @@ export class HardwareQueue {
   /** Everything in the queue vanishes, unanswered. */
   dropContents(): void {
     this.#requests = [];
-    this.#replies = [];
+    this.#replies.clear();
     this.#timer?.cancel();
     this.#timer = undefined;
   }
@@ -244,8 +238,7 @@ export class HardwareQueue {
   /** Held requests start to be worked on. */
   release(): void {
     this.hold = false;
-    const due = this.#machine.ports.clock.now() + this.#machine.processingDelay;
-    for (const request of this.#requests) request.due = Math.max(request.due, due);
+    for (const request of this.#requests) request.due = Math.max(request.due, this.#due(request.message));
     this.#schedule();
   }
 
@@ -303,6 +296,13 @@ export class HardwareQueue {
     this.resetPollsLeft = this.resetPolls ?? this.#machine.resetPolls;
     this.#resetUntil = this.#machine.ports.clock.now() + (this.resetDuration ?? this.#machine.resetDuration);
     return this.#status(RC.NORMAL);
+  }
+
+  /** When a request that comes now will be answered. */
+  #due(message: Uint8Array): Nanoseconds {
+    const { processingDelay, ports } = this.#machine;
+    const now = ports.clock.now();
+    return processingDelay === 'by-speed' ? this.#adapter.workOn(message, now) : now + processingDelay;
   }
 
   #isFull(): boolean {

@@ -22,6 +22,8 @@ export type ReplyFault = {
   | { readonly kind: 'lost' }
   /** A message of this type with this reply code. */
   | { readonly kind: 'type'; readonly type: number; readonly code: number }
+  /** The good answer, with zeros behind it up to so many bytes. */
+  | { readonly kind: 'long'; readonly length: number }
   /** CCA service codes, decimal. */
   | { readonly kind: 'cca'; readonly returnCode: number; readonly reasonCode: number }
 );
@@ -31,6 +33,8 @@ export function faultyReply(fault: ReplyFault, request: Uint8Array, good: () => 
   switch (fault.kind) {
     case 'lost':
       return undefined;
+    case 'long':
+      return lengthened(good(), fault.length);
     case 'cca':
       return ccaCodes(request, fault.returnCode, fault.reasonCode);
     case 'type':
@@ -38,6 +42,12 @@ export function faultyReply(fault: ReplyFault, request: Uint8Array, good: () => 
       if (fault.type === TYPE.REPLY_CPRB) return withReplyCode(good(), fault.code);
       return encodeErrorReply(fault.type, fault.code);
   }
+}
+
+function lengthened(reply: Uint8Array, length: number): Uint8Array {
+  const out = new Uint8Array(Math.max(length, reply.length));
+  out.set(reply);
+  return out;
 }
 
 function withReplyCode(reply: Uint8Array, code: number): Uint8Array {

@@ -99,7 +99,7 @@ const VERBS: Readonly<Record<string, (words: Words) => OnQueue>> = {
   },
 };
 
-/** TYPE CODE [COUNT] | cca RC RS [COUNT] | lost [COUNT] | off; undefined: off. */
+/** TYPE CODE [COUNT] | cca RC RS [COUNT] | long BYTES [COUNT] | lost [COUNT] | off; undefined: off. */
 function parseReply(words: Words): ReplyFault | undefined {
   const first = words.word('what to reply');
   const count = (): number => words.optionalNumber('count', -1, MANY, 1);
@@ -108,6 +108,10 @@ function parseReply(words: Words): ReplyFault | undefined {
       return undefined;
     case 'lost':
       return withCount({ kind: 'lost', left: count() });
+    case 'long': {
+      const length = words.number('bytes', 0, 0xffff);
+      return withCount({ kind: 'long', length, left: count() });
+    }
     case 'cca': {
       const returnCode = words.number('return code', 0, 0xffff);
       const reasonCode = words.number('reason code', 0, 0xffff);

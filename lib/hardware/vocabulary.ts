@@ -122,9 +122,9 @@ const VERBS: Readonly<Record<string, Verb>> = {
     });
   },
   delay: (words) => {
-    const usec = words.number('microseconds', 0, 1e12);
+    const delay = words.skip('by-speed') ? 'by-speed' : words.number('microseconds', 0, 1e12) * USEC;
     return quietly((machine) => {
-      machine.processingDelay = usec * USEC;
+      machine.processingDelay = delay;
     });
   },
   'qci-flags': (words) => {

@@ -10,9 +10,10 @@ import type { DriverCore } from '../driver-core/core.js';
 import type { HwRandom } from '../driver-core/hw-random.js';
 import type { LogLevel } from '../driver-core/printk.js';
 import { isKernelError, KernelError } from '../errno.js';
+import { rsaSpeed, SPEED } from '../hardware/speed.js';
+import { speedIndexCca, speedIndexEp11 } from '../hardware/speed-index.js';
 import type { Profile } from '../profile/profile.js';
 import type { Task } from '../sync/task.js';
-import { SPEED, type SpeedIndex } from './card-types.js';
 import type { CcaInfo } from './ccamisc.js';
 import { prepareCca } from './cprb.js';
 import { prepareEp11 } from './ep11-cprb.js';
@@ -23,7 +24,6 @@ import type { Sender } from './ops.js';
 import { type ApPerms, busPerms } from './perms.js';
 import { Track, withRetry } from './retry.js';
 import { Distributor, type Picked, type Wanted } from './select.js';
-import { speedIndexCca, speedIndexEp11 } from './speed-index.js';
 import {
   AUTOSEL_AP,
   AUTOSEL_DOM,
@@ -319,13 +319,7 @@ function checkRsa(track: Track, rsa: IcaRsaModexpo | IcaRsaModexpoCrt): number {
   });
 }
 
-/** `get_rsa_modex_fc`, `get_rsa_crt_fc`. */
-function rsaSpeed(length: number, smallest: typeof SPEED.MEX_1K | typeof SPEED.CRT_1K): SpeedIndex {
-  const size = length <= 128 ? 0 : length <= 256 ? 1 : 2;
-  return (smallest + size) as SpeedIndex;
-}
-
-function rsaWanted(perms: ApPerms, length: number, speed: SpeedIndex, can: Wanted['queue']): Wanted {
+function rsaWanted(perms: ApPerms, length: number, speed: ReturnType<typeof rsaSpeed>, can: Wanted['queue']): Wanted {
   return {
     card: (zc) =>
       (zc.card.mode === 'accel' || zc.card.mode === 'cca') &&

@@ -73,7 +73,7 @@ export const cex4QueueDriver = (_zcrypt: Zcrypt, module: Module): ApDriverOps =>
     const zq = new ZcryptQueue(zc, dev, OPS[mode]);
     const reset = dev.initState();
     if (reset) await reset;
-    const ready = dev.initReply();
+    const ready = dev.initReply(zq.replyBufferSize);
     if (ready) await ready;
     dev.requestTimeout = CLEANUP_TIME;
     dev.driverData = zq;
@@ -88,7 +88,7 @@ export const cex4QueueDriver = (_zcrypt: Zcrypt, module: Module): ApDriverOps =>
     const extra = extraGroup(zq.queue.card, 'queue');
     if (extra) await dev.removeGroup(task, extra);
     await zq.unregister(task);
-    zq.queue.hasReplyBuffer = false;
+    zq.queue.replyBuffer = 0;
   },
 });
 

@@ -5,17 +5,17 @@
  * requests of programs in cprb.ts, EP11 in ep11-cprb.ts. spec/zcrypt.md 8.
  */
 import { KernelError } from '../errno.js';
-import { concat, u16 } from '../hardware/bytes.js';
+import { lengthOf, u16 } from '../hardware/bytes.js';
 import {
   AGENT_CCA,
   CPRBX_LENGTH,
   CPRBX_VERSION,
   decodeCprbx,
   encodeCprbx,
-  encodeRandomParameters,
   encodeRsaParameters,
   encodeType6,
   messageType,
+  RANDOM_PARAMETERS,
   RNG_BLOCK,
   type RsaCrt,
   type RsaModExpo,
@@ -68,11 +68,11 @@ export const msgtype6Ops: ZcryptOps = {
   sendCprb,
 
   async rng(sender, zq) {
-    const control = ccaControl(zq, encodeRandomParameters(), {});
+    const control = ccaControl(zq, [RANDOM_PARAMETERS]);
     const header = {
       agentId: AGENT_CCA,
       functionCode: 'RL',
-      fromCardLength1: control.length,
+      fromCardLength1: lengthOf(control),
       fromCardLength2: RNG_BLOCK,
     };
     return convertResponseRng(zq, await exchange(sender, zq, encodeType6(header, control)));
@@ -82,21 +82,24 @@ export const msgtype6Ops: ZcryptOps = {
 export const msgtype6Ep11Ops: ZcryptOps = { name: 'msgtype6-ep11', sendEp11Cprb };
 
 /** CPRBX for the chosen domain, and parameters. */
-function ccaControl(zq: ZcryptQueue, parameters: Uint8Array, { rplMsgbl }: { rplMsgbl?: number }): Uint8Array {
+function ccaControl(zq: ZcryptQueue, parameters: readonly Uint8Array[], rplMsgbl?: number): Uint8Array[] {
+  const reqParml = lengthOf(parameters);
   const cprbx = encodeCprbx({
     funcId: 'T2',
-    reqParml: parameters.length,
-    rplMsgbl: rplMsgbl ?? CPRBX_LENGTH + parameters.length,
+    reqParml,
+    rplMsgbl: rplMsgbl ?? CPRBX_LENGTH + reqParml,
     domain: zq.queue.apqi,
   });
-  return concat(cprbx, parameters);
+  return [cprbx, ...parameters];
 }
 
 function sendRsa(sender: Sender, zq: ZcryptQueue, rsa: RsaModExpo | RsaCrt): Promise<Uint8Array> {
-  const rplMsgbl = MAX_ICA_RESPONSE - TYPE6_HEADER_LENGTH;
-  const control = ccaControl(zq, encodeRsaParameters(rsa), { rplMsgbl });
-  const functionCode = rsa.kind === 'me' ? 'PK' : 'PD';
-  return exchange(sender, zq, encodeType6({ agentId: AGENT_CCA, functionCode, fromCardLength1: rplMsgbl }, control));
+  const isMe = rsa.kind === 'me';
+  const parameters = encodeRsaParameters(rsa);
+  const fromCardLength1 = MAX_ICA_RESPONSE - TYPE6_HEADER_LENGTH;
+  const control = ccaControl(zq, parameters, isMe ? fromCardLength1 : lengthOf(parameters));
+  const functionCode = isMe ? 'PK' : 'PD';
+  return exchange(sender, zq, encodeType6({ agentId: AGENT_CCA, functionCode, fromCardLength1 }, control));
 }
 
 /** `convert_response_ica`, `convert_type86_ica`. */
@@ -137,5 +140,5 @@ function convertResponseRng(zq: ZcryptQueue, reply: Uint8Array): Uint8Array {
   if (!type86 || !cprbx) throw unknownResponse(zq, reply);
   checkLength(zq, reply, endOf(type86));
   if (cprbx.returnCode !== 0 || cprbx.reasonCode !== 0) throw new KernelError('EINVAL');
-  return type86.data.slice();
+  return type86.data;
 }

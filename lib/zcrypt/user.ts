@@ -6,15 +6,19 @@
  * same structures; their pointers are always good.
  */
 import { KernelError } from '../errno.js';
+import { EMPTY } from '../hardware/bytes.js';
 
 /** Memory behind a pointer; undefined is an address where there is none. */
 export type UserMemory = Uint8Array | undefined;
 
-/** @throws EFAULT */
+/**
+ * What is in user memory now; the caller puts it into a message at once, which is the copy.
+ * @throws EFAULT
+ */
 export function copyFromUser(from: UserMemory, length: number, offset = 0): Uint8Array {
-  if (length === 0) return new Uint8Array(0);
+  if (length === 0) return EMPTY;
   if (!from || offset + length > from.length) throw new KernelError('EFAULT');
-  return from.slice(offset, offset + length);
+  return from.subarray(offset, offset + length);
 }
 
 /** @throws EFAULT */

@@ -4,8 +4,8 @@
  */
 import type { MachineDescription } from '../../lib/description/description.js';
 import { camelCase, type FieldPath } from '../../lib/description/problem.js';
-import { machineSchema, resolve, type Schema } from './schema.js';
-import { BadValue, numberOf, parseDuration, parseIds, parseRegister } from './values.js';
+import { durationOrWord, machineSchema, resolve, type Schema } from './schema.js';
+import { BadValue, numberOf, parseIds, parseRegister } from './values.js';
 
 /** Contents that fit the schema. */
 export const toDescription = (value: unknown): MachineDescription =>
@@ -35,7 +35,7 @@ function ids(kind: Schema['ap-ids'], value: unknown): unknown {
 }
 
 function fromText(schema: Schema, text: string): unknown {
-  if (schema['ap-duration']) return good(parseDuration(text));
+  if (schema['ap-duration']) return good(durationOrWord(text, schema));
   if (schema['ap-register']) return good(parseRegister(text, schema['ap-register']));
   if (schema['ap-number'] || schema['ap-words']) return numberOf(text) ?? text;
   return text;

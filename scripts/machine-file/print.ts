@@ -15,7 +15,7 @@ export const printMachine = (description: MachineDescription): string =>
 function toContents(part: Schema, value: unknown): unknown {
   const schema = resolve(part);
   if (schema['ap-ids']) return idsText(value);
-  if (schema['ap-duration']) return durationText(Number(value));
+  if (schema['ap-duration']) return typeof value === 'string' ? value : durationText(Number(value));
   if (schema['ap-register']) return registerText(value as MasterKeyRegister);
   if (Array.isArray(value)) return value.map((item) => toContents(schema.items ?? {}, item));
   if (typeof value !== 'object' || value === null) return value;

@@ -6,7 +6,8 @@
  * ap-number: a number may be a text (0x1b) too; minimum and maximum count.
  * ap-words: one of these words, or such a number.
  * ap-ids: a list of ids and ranges, 0 to 255.
- * ap-duration, ap-register: see values.ts.
+ * ap-duration: a duration (values.ts), or one of these words.
+ * ap-register: see values.ts.
  */
 import { readFileSync } from 'node:fs';
 import { Ajv, type ErrorObject, type JSONType, type SchemaValidateFunction, type ValidateFunction } from 'ajv';
@@ -41,7 +42,7 @@ export interface Schema {
   readonly 'ap-number'?: true;
   readonly 'ap-words'?: readonly string[];
   readonly 'ap-ids'?: 'list' | 'one-or-several';
-  readonly 'ap-duration'?: true;
+  readonly 'ap-duration'?: true | readonly string[];
   readonly 'ap-register'?: readonly string[];
 }
 
@@ -99,11 +100,17 @@ function word(value: string, schema: Schema): unknown {
   return new BadValue(`${shown(value)} is none of ${words.join(', ')}, and no number${didYouMean(value, words)}`);
 }
 
+/** A duration, or a word that stands where one could. */
+export function durationOrWord(value: string, schema: Schema): number | string | BadValue {
+  const words = schema['ap-duration'];
+  return Array.isArray(words) && words.includes(value) ? value : parseDuration(value);
+}
+
 const KEYWORDS: Readonly<Record<string, Keyword>> = {
   'ap-number': { type: 'string', faults: faultsOf(numberIn) },
   'ap-words': { type: 'string', faults: faultsOf((value, schema) => word(String(value), schema)) },
   'ap-ids': { type: ['string', 'integer', 'array'], faults: (value) => parseIds(value).faults },
-  'ap-duration': { type: 'string', faults: faultsOf((value) => parseDuration(String(value))) },
+  'ap-duration': { type: 'string', faults: faultsOf((value, schema) => durationOrWord(String(value), schema)) },
   'ap-register': {
     type: 'string',
     faults: faultsOf((value, schema) => parseRegister(String(value), schema['ap-register'] ?? [])),

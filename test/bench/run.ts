@@ -7,7 +7,7 @@
  * least and most. `--check` ends with 1 if one is above its limit.
  */
 import { parseArgs } from 'node:util';
-import Table from 'cli-table3';
+import { table } from '../../scripts/output/table.js';
 import { type Benchmark, type Measured, measure } from './bench.js';
 import { REQUESTS } from './requests.js';
 
@@ -33,20 +33,19 @@ function row(measured: Measured, all: readonly Measured[]): string[] {
   const other = all.find(({ name }) => name === measured.against);
   const ratio = other ? `${(measured.median / other.median).toFixed(2)} x ${other.name}` : '';
   const { limit, median } = measured;
-  const verdict = limit === undefined ? '' : `${median <= limit ? 'below' : 'ABOVE'} ${limit}`;
+  const verdict = limit === undefined ? '' : `${median < limit ? 'below' : 'ABOVE'} ${limit}`;
   const { name, what, least, most } = measured;
-  return [name, what, us(median), `${us(least)} - ${us(most)}`, ratio, verdict];
+  return [name, us(median), `${us(least)}-${us(most)}`, verdict, ratio, what];
 }
 
-function print(all: readonly Measured[]): void {
-  const table = new Table({
-    head: ['benchmark', 'operation', 'us', 'range', 'ratio', 'limit'],
-    colAligns: ['left', 'left', 'right', 'right', 'left', 'left'],
-    style: { head: [], border: [] },
-  });
-  for (const measured of all) table.push(row(measured, all));
-  console.log(table.toString());
-}
+const COLUMNS = [
+  { head: 'benchmark' },
+  { head: 'us', align: 'right' },
+  { head: 'range', align: 'right' },
+  { head: 'limit' },
+  { head: 'compared with' },
+  { head: 'operation', optional: true },
+] as const;
 
 async function main(): Promise<number> {
   if (values.list || chosen.length === 0) {
@@ -55,12 +54,19 @@ async function main(): Promise<number> {
   }
   const all: Measured[] = [];
   for (const benchmark of chosen) {
-    if (!values.json) process.stderr.write(`${benchmark.name} ..\r`);
+    if (process.stderr.isTTY) process.stderr.write(`${benchmark.name} ..\x1b[K\r`);
     all.push(await measure(benchmark, { runs: Math.max(1, Number(values.runs)) }));
   }
   if (values.json) console.log(JSON.stringify(all, undefined, 1));
-  else print(all);
-  const tooMuch = all.some(({ median, limit }) => limit !== undefined && median > limit);
+  else
+    console.log(
+      table(
+        COLUMNS,
+        all.map((measured) => row(measured, all)),
+        0,
+      ),
+    );
+  const tooMuch = all.some(({ median, limit }) => limit !== undefined && median >= limit);
   return values.check && tooMuch ? 1 : 0;
 }
 

@@ -1,7 +1,7 @@
 /**
  * Sixty seconds of requests while their queues are taken away.
  *
- * Usage: npm run stress:requests -- [--seed N] [--seconds N | --steps N] [--kernel V] [--storms N] [--no-irq]
+ * Usage: npm run stress:requests -- [--seed N] [--seconds N | --steps N] [--kernel V] [--storms N] [--command-line TEXT]
  *
  * A storm is the same for the same seed, kernel and number of steps; the time
  * only decides where it ends. What it prints last repeats it.
@@ -17,7 +17,7 @@ const { values } = parseArgs({
     steps: { type: 'string' },
     kernel: { type: 'string', default: '7.2' },
     storms: { type: 'string', default: '1' },
-    'no-irq': { type: 'boolean', default: false },
+    'command-line': { type: 'string', default: '' },
   },
 });
 
@@ -37,7 +37,8 @@ function print(report: StormReport, kernel: string): void {
   console.log(line('steps', report.actions));
   console.log(line('writes', report.errnos));
   for (const complaint of complaints) console.log(`  ${complaint}`);
-  console.log(`  again: npm run stress:requests -- --kernel ${kernel} --seed ${seed} --steps ${steps}`);
+  const boot = values['command-line'] === '' ? '' : ` --command-line '${values['command-line']}'`;
+  console.log(`  again: npm run stress:requests -- --kernel ${kernel} --seed ${seed} --steps ${steps}${boot}`);
 }
 
 let failed = false;
@@ -48,7 +49,7 @@ for (let n = 0; n < Number(values.storms); n++) {
     kernel: values.kernel as KernelVersion,
     steps: values.steps === undefined ? Number.POSITIVE_INFINITY : Number(values.steps),
     ...(values.steps === undefined && { goOn: () => performance.now() < end }),
-    ...(values['no-irq'] && { commandLine: 'ap.useirq=0' }),
+    commandLine: values['command-line'],
   });
   print(report, values.kernel);
   failed ||= report.complaints.length > 0;

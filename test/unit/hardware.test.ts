@@ -4,7 +4,7 @@
  */
 import { createPrivateKey, generateKeyPairSync } from 'node:crypto';
 import t from 'tap';
-import { fromBigInt, text, toBigInt } from '../../lib/hardware/bytes.js';
+import { concat, fromBigInt, text, toBigInt } from '../../lib/hardware/bytes.js';
 import { type HostInstructions, mkQid, RC } from '../../lib/hardware/instructions.js';
 import { Machine, type MachineOptions } from '../../lib/hardware/machine.js';
 import {
@@ -24,12 +24,12 @@ import {
   encodeEp11Cprb,
   encodeFacilityQuery,
   encodeFunction,
-  encodeRandomParameters,
   encodeRsaParameters,
   encodeType6,
   encodeType50,
   encodeXcpQuery,
   MASTER_KEY_PLACES,
+  RANDOM_PARAMETERS,
   RNG_BLOCK,
   type RsaCrt,
   type RsaModExpo,
@@ -116,9 +116,9 @@ function setup(options: MachineOptions = {}, hardware = DEFAULT_HARDWARE): Setup
       const status = ap.nqap(qid, 7n, message, false);
       if (status.responseCode !== 0) throw new Error(`NQAP ${status.responseCode}`);
       clock.advance(200 * USEC);
-      const result = ap.dqap(qid);
+      const result = ap.dqap(qid, 12288);
       if (result.status.responseCode !== 0) throw new Error(`DQAP ${result.status.responseCode}`);
-      return result.reply;
+      return result.bytes;
     },
   };
 }
@@ -196,15 +196,15 @@ t.test('requests take 200 us, then raise an interrupt where enabled', async (t) 
     irqEnabled: true,
   });
   t.equal(clock.timers.filter((timer) => timer.pending).length, 1, 'one timer a queue');
-  t.equal(rc(ap.dqap(Q.accel).status), RC.NO_PENDING_REPLY);
+  t.equal(rc(ap.dqap(Q.accel, 12288).status), RC.NO_PENDING_REPLY);
   clock.advance(200 * USEC);
   t.equal(interrupts, 1);
-  t.match(ap.dqap(Q.accel), {
+  t.match(ap.dqap(Q.accel, 12288), {
     psmid: 1n,
-    parts: 1,
+    residual: 0,
     status: { responseCode: 0, repliesWaiting: true },
   });
-  t.match(ap.dqap(Q.accel), { psmid: 2n, status: { responseCode: 0, queueEmpty: true } });
+  t.match(ap.dqap(Q.accel, 12288), { psmid: 2n, status: { responseCode: 0, queueEmpty: true } });
 });
 
 t.test('a queue of 8 is full with 8, too long messages are refused', async (t) => {
@@ -267,7 +267,7 @@ t.test('busy N and inject answer so many instructions, 01 03 04 as the machine i
   hw('card 0 checkstop on');
   t.equal(rc(ap.nqap(Q.cca, 1n, new Uint8Array(8), false)), 3);
   hw('card 0 configure');
-  t.equal(rc(ap.dqap(Q.cca).status), 4);
+  t.equal(rc(ap.dqap(Q.cca, 12288).status), 4);
   hw('card 0 checkstop off; card 0 present off');
   t.ok(ap.qci()!.apm[0]! & 0x80, 'still listed');
   t.equal(rc(ap.tapq(Q.cca).status), 1);
@@ -288,7 +288,7 @@ t.test('deconfigured and check-stopped cards lose contents and interrupts', asyn
     hw(`card 2 ${off}; card 2 ${on}`);
     t.match(ap.tapq(Q.accel).status, { responseCode: 0, queueEmpty: true, irqEnabled: false });
     clock.advance(MSEC);
-    t.equal(rc(ap.dqap(Q.accel).status), RC.NO_PENDING_REPLY);
+    t.equal(rc(ap.dqap(Q.accel, 12288).status), RC.NO_PENDING_REPLY);
   }
 });
 
@@ -372,7 +372,7 @@ t.test('CCA facility query: serial number and master key patterns as recorded', 
 
 t.test('CCA random numbers; unknown functions get 8/33; injected service codes', async (t) => {
   const { ask, hw } = setup();
-  const random = decodeType86(ask(Q.cca, ccaRequest(encodeRandomParameters(), 'RL', RNG_BLOCK)))!;
+  const random = decodeType86(ask(Q.cca, ccaRequest(RANDOM_PARAMETERS, 'RL', RNG_BLOCK)))!;
   t.equal(random.count2, RNG_BLOCK);
   t.ok(random.data.every((byte) => byte === 0x5a));
   const codes = () => {
@@ -414,7 +414,7 @@ t.test('RSA: mod-expo and CRT give the same on accelerator and CCA', async (t) =
   t.same(decodeType80(ask(Q.accel, encodeType50(crt)))!.result, expected);
   t.same(decodeType80(ask(Q.accel, encodeType50({ ...publicMe, input: expected })))!.result, me.input);
   for (const operation of [me, crt]) {
-    const reply = decodeType86(ask(Q.cca, ccaRequest(encodeRsaParameters(operation), 'PK')))!;
+    const reply = decodeType86(ask(Q.cca, ccaRequest(concat(...encodeRsaParameters(operation)), 'PK')))!;
     const call = decodeFunction(reply.control.subarray(CPRBX_LENGTH))!;
     t.same(readLengthBlock(call.rest)!.content, expected);
   }

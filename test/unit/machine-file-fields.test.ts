@@ -95,6 +95,7 @@ const FIELDS: readonly (readonly [file: string, path: string, content: string | 
   [two('timing: {reset-polls: 7}'), `${CONTROL}/hw`, /reset-polls 7 /],
   [two('timing: {reset: 30ms}'), `${CONTROL}/hw`, /reset-ms 30 /],
   [two('timing: {reply: 5ms}'), `${CONTROL}/hw`, /delay 5000 us/],
+  [two('timing: {reply: by-speed}'), `${CONTROL}/hw`, /delay by-speed /],
   [two('timing: {association-polls: 3}'), `${CONTROL}/hw`, /assoc-polls 3 /],
   [two('kernel: {version: 6.1}'), '!bus/ap/features', ''],
   [two('kernel: {command-line: "quiet ap.apmask=+1-255 ap.domain=6"}'), 'bus/ap/apmask', /^0x7f{63}\n$/],

@@ -44,6 +44,7 @@ t.test('ways to write the same', (t) => {
   t.same(read('{\n\t"seed": "0x10",\n\t"clock": "manual"\n}'), { seed: 16, clock: 'manual' }, 'JSON with tabs');
   t.same(read('kernel: {version: 6.1}'), { kernel: { version: '6.1' } }, 'a version is no number');
   t.same(read('kernel: {version: "6.12"}'), { kernel: { version: '6.12' } });
+  t.same(read('timing: {reply: by-speed}'), { timing: { reply: 'by-speed' } });
   t.same(read('timing: {reset: 1.5s, reply: 20 us}'), { timing: { reset: 1.5e9, reply: 20_000 } });
   const serial = (text: string) =>
     read(`adapters:\n- {id: 0, type: 14, mode: cca, serial: ${text}}\ndomains: {usage: 1}`);

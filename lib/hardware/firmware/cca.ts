@@ -4,7 +4,7 @@
  * Mirrors the card side of spec/zcrypt.md 8.1, 8.2 and of zcrypt_ccamisc.c. Every
  * other function is answered with CCA return code 8, reason 33.
  */
-import { ascii, concat } from '../bytes.js';
+import { ascii, lengthOf } from '../bytes.js';
 import { qidCard, qidQueue } from '../instructions.js';
 import { type KeyState, registerContent } from '../master-keys.js';
 import {
@@ -38,9 +38,12 @@ interface CcaAnswer {
   readonly returnCode: number;
   readonly reasonCode: number;
   /** Blocks of the parameter block behind the function code; FQ has no rule array of its own. */
-  readonly blocks?: Uint8Array;
+  readonly blocks?: readonly Uint8Array[];
   readonly data?: Uint8Array;
 }
+
+/** An empty rule array. */
+const NO_RULES = encodeFunction('', []).subarray(2);
 
 const refused = (returnCode: number, reasonCode: number): CcaAnswer => ({ returnCode, reasonCode });
 const NOT_DONE_HERE = refused(8, 33);
@@ -57,15 +60,15 @@ export function answerCca(context: CardContext, request: Uint8Array): Uint8Array
   const call = decodeFunction(parameters);
   const answer = call ? answerFunction(context, message, call) : NOT_DONE_HERE;
   const functionCode = ascii(call?.functionCode ?? message.functionCode, 2);
-  const body = concat(functionCode, answer.blocks ?? encodeFunction('', []).subarray(2));
+  const blocks = answer.blocks ?? [NO_RULES];
   const header = encodeCprbx({
     ...cprb,
     returnCode: answer.returnCode,
     reasonCode: answer.reasonCode,
-    rpldParml: body.length,
+    rpldParml: functionCode.length + lengthOf(blocks),
     rpldDatal: answer.data?.length ?? 0,
   });
-  return encodeType86(concat(header, body), answer.data);
+  return encodeType86([header, functionCode, ...blocks], answer.data);
 }
 
 function answerFunction(context: CardContext, message: Type6Message, call: CcaFunction): CcaAnswer {
@@ -90,8 +93,7 @@ function clearKeyRsa({ ports }: CardContext, call: CcaFunction): CcaAnswer {
   if (!operation) return NOT_DONE_HERE;
   const result = rsa(ports.crypto, operation, operation.input.length);
   if (!(result instanceof Uint8Array)) return WRONG_OPERAND;
-  const noRules = encodeFunction('', []).subarray(2);
-  return { returnCode: 0, reasonCode: 0, blocks: concat(noRules, lengthBlock(result)) };
+  return { returnCode: 0, reasonCode: 0, blocks: [NO_RULES, ...lengthBlock(result)] };
 }
 
 /** The registers by their names here and in the answer. */
@@ -132,5 +134,5 @@ function facilityQuery({ card, qid }: CardContext, keyword: string | undefined):
       data.set(pattern, place.data[field]);
     }
   }
-  return { returnCode: 0, reasonCode: 0, blocks: concat(lengthBlock(rules), lengthBlock(data)) };
+  return { returnCode: 0, reasonCode: 0, blocks: [...lengthBlock(rules), ...lengthBlock(data)] };
 }

@@ -16,9 +16,9 @@ import {
   encodeCprbx,
   encodeEp11Cprb,
   encodeFacilityQuery,
-  encodeRandomParameters,
   encodeXcpQuery,
   FACILITY_SIZES,
+  RANDOM_PARAMETERS,
   RNG_BLOCK,
 } from '../../hardware/messages.js';
 import { AUTOSEL_AP, AUTOSEL_DOM, AUTOSELECT, type Ep11Urb, type IcaXcRb } from '../user.js';
@@ -57,7 +57,7 @@ export const ccaWork = (address: CcaAddress): Work<CcaReply> =>
 export const rngWork = (address: Address): Work<CcaReply> =>
   cprbWork({
     ...address,
-    parameters: encodeRandomParameters(),
+    parameters: RANDOM_PARAMETERS,
     dataRoom: RNG_BLOCK,
     right: ({ data }) => data.length === RNG_BLOCK,
   });
