@@ -95,6 +95,6 @@ function subcommandTerm(command: Command): string {
 function inOurWords(text: string): string {
   return text
     .replace(/^error: command-argument value '(.*?)' is invalid for argument '(.*?)'\./, "error: '$1' is no $2.")
-    .replace(/^error: option '(\S+?)[, ].*?' argument '(.*?)' is invalid\./, "error: $1: '$2' is no good.")
+    .replace(/^error: option '(?:-\w, )?(\S+?)[, ].*?' argument '(.*?)' is invalid\./, "error: $1: '$2' is no good.")
     .replace(/^error: /, 'ap-sysfs: ');
 }

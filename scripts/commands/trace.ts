@@ -86,7 +86,11 @@ function showPart(control: Control, options: TraceOptions, since: number): { sho
     ...(kind === undefined ? [] : [`kind=${kind}`]),
   ];
   const { entries, dropped, last } = read(control, words);
-  if (dropped > since && !json) print(colour.yellow(`# ${dropped - since} dropped\n`));
+  const chosen = request !== undefined || queue !== undefined || kind !== undefined;
+  // What had been dropped before may be none of what is chosen; in between it may.
+  if (dropped > since && !json && !(chosen && since === 0)) print(colour.yellow(`# ${dropped - since} dropped\n`));
+  if (request !== undefined && since === 0 && entries[0] && entries[0].kind !== 'zcrypt.request')
+    process.stderr.write(`ap-sysfs: the trace has lost the beginning of request ${request}\n`);
   for (const entry of entries) print(json ? `${JSON.stringify(entry)}\n` : line(entry));
   return { shown: entries.length, last };
 }
