@@ -6,10 +6,12 @@
  * a shell wants to complete.
  */
 import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
 import tab, { ShellCompDirective } from '@bomb.sh/tab';
 import adapt from '@bomb.sh/tab/commander';
 import type { Command } from 'commander';
 import { PROFILES } from '../lib/profile/tables.js';
+import { REQUEST_KINDS } from '../lib/zcrypt/program/work.js';
 import { LEVELS } from './commands/dmesg.js';
 import { examples } from './help.js';
 import { PRESETS } from './machine-file/presets.js';
@@ -33,6 +35,9 @@ const offer =
   };
 
 const control = (): Control => new Control(chooseMount(undefined));
+
+const queues = (): string[] =>
+  readdirSync(join(chooseMount(undefined), 'bus/ap/devices')).filter((name) => /^[0-9a-f]{2}\.[0-9a-f]{4}$/.test(name));
 
 /** Set when a directory is wanted: the shell completes those itself. */
 let wantsDirectory = false;
@@ -113,6 +118,19 @@ const VALUES: Readonly<Record<string, Words>> = {
   'start --kernel': () => Object.keys(PROFILES),
   'mount --owner': () => ['root', 'me'],
   'dmesg --level': () => LEVELS,
+  'load --kind': () => REQUEST_KINDS,
+  'load --node': () => [
+    'z90crypt',
+    ...[
+      ...control()
+        .read('dev')
+        .matchAll(/^c \S+ 247:\d+ (\S+)$/gm),
+    ].map(([, name = '']) => name),
+  ],
+  'load --adapter': () => [...new Set(queues().map((queue) => queue.slice(0, 2)))],
+  'load --domain': () => [...new Set(queues().map((queue) => queue.slice(3)))],
+  'trace --queue': () => queues(),
+  'trace --kind': () => ['ap.instr', 'ap.state', 'ap.request', 'ap.remove', 'zcrypt', 'kvm'],
 };
 
 /** Adds the commands `completion` and, unseen, `complete`. */

@@ -6,6 +6,7 @@ import { addDmesg } from './commands/dmesg.js';
 import { addDoctor } from './commands/doctor.js';
 import { addGuest } from './commands/guest.js';
 import { addHw } from './commands/hw.js';
+import { addLoad } from './commands/load.js';
 import { addLsmod } from './commands/lsmod.js';
 import { addMachine } from './commands/machine.js';
 import { addModprobe } from './commands/modprobe.js';
@@ -60,7 +61,7 @@ export function createProgram(): Command {
   program.commandsGroup('Machines:');
   for (const add of [addMount, addUmount, addStart, addStatus, addMachine]) add(program);
   program.commandsGroup('Look and change:');
-  for (const add of [addShow, addHw, addGuest]) add(program);
+  for (const add of [addShow, addHw, addGuest, addLoad]) add(program);
   program.commandsGroup('The simulated kernel:');
   for (const add of [addModprobe, addRmmod, addLsmod, addDmesg, addTrace]) add(program);
   program.commandsGroup('This system:');
@@ -94,6 +95,6 @@ function subcommandTerm(command: Command): string {
 function inOurWords(text: string): string {
   return text
     .replace(/^error: command-argument value '(.*?)' is invalid for argument '(.*?)'\./, "error: '$1' is no $2.")
-    .replace(/^error: option '(\S+?)[, ].*?' argument '(.*?)' is invalid\./, "error: $1: '$2' is no good.")
+    .replace(/^error: option '(?:-\w, )?(\S+?)[, ].*?' argument '(.*?)' is invalid\./, "error: $1: '$2' is no good.")
     .replace(/^error: /, 'ap-sysfs: ');
 }

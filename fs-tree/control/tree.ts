@@ -40,7 +40,7 @@ modules  load NAME [PARAMETER=VALUE ..] | unload NAME; read as lsmod
 kmsg     the kernel log; write "clear" to empty it
 dev      device nodes the kernel made: type, mode, major:minor, path below /dev
 clock    real | auto | manual | advance 30s | settle
-trace    what happened, in order; write "clear"
+trace    what happened, in order; write clear | show [since=SEQ] [request=N] [queue=CC.DDDD] [kind=PREFIX]
 uevents  events the kernel sent; write "clear"
 lockdep  the order of locks learnt so far
 error    what the last failed command complained of

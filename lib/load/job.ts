@@ -83,6 +83,7 @@ export class LoadJob {
   #allBusy = false;
   #stopped = false;
   #pacer: Timer | undefined;
+  #deadline: Timer | undefined;
   #isDone: (summary: LoadSummary) => void = () => undefined;
 
   private constructor(clock: SimClock, options: LoadOptions, workers: readonly Worker[]) {
@@ -114,6 +115,8 @@ export class LoadJob {
       throw e;
     }
     const job = new LoadJob(clock, options, workers);
+    if (options.duration !== undefined)
+      job.#deadline = clock.after(options.duration, () => job.#pump(), job.#timerOptions);
     job.#pump();
     return job;
   }
@@ -173,12 +176,6 @@ export class LoadJob {
     return rate === undefined ? this.#begin : this.#begin + Math.round((this.#started * 1e9) / rate);
   }
 
-  /** When there is something to do: the next request, or the end. */
-  get #next(): Nanoseconds {
-    const { duration } = this.options;
-    return duration === undefined ? this.#due : Math.min(this.#due, this.#begin + duration);
-  }
-
   /** Starts what is due, as far as there are programs; ends the job with its last request. */
   #pump(): void {
     const now = this.#clock.now();
@@ -195,7 +192,7 @@ export class LoadJob {
     this.#allBusy = false;
     this.#pacer?.cancel();
     this.#pacer = undefined;
-    if (!this.#over) this.#pacer = this.#clock.after(this.#next - now, () => this.#pump(), this.#timerOptions);
+    if (!this.#over) this.#pacer = this.#clock.after(this.#due - now, () => this.#pump(), this.#timerOptions);
     else if (this.#idle.length === this.#workers.length) this.#finish();
   }
 
@@ -225,6 +222,7 @@ export class LoadJob {
   #finish(): void {
     if (this.#end !== undefined) return;
     this.#end = this.#clock.now();
+    this.#deadline?.cancel();
     for (const { program } of this.#workers) program.close();
     this.#isDone(this.summary());
   }

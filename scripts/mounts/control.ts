@@ -15,6 +15,8 @@ export interface Reply {
   readonly stdout: string;
   readonly stderr: string;
   readonly rc: number;
+  /** The same as stdout for programs, of commands that have it. */
+  readonly data?: unknown;
 }
 
 /** Below the mount point. */

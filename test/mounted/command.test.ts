@@ -2,7 +2,7 @@
  * The command as people use it: every command of --help on real mounts, with
  * good and with bad input. Each complaint says what to do next.
  */
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -140,6 +140,16 @@ t.test('1 words', async (t) => {
       ['completion bsh', /did you mean bash/],
       ['hw --syss x show', /unknown option '--syss' \(did you mean --sys\?\)\n.*hw --help/],
       ['rmmod', /missing required argument 'modules'/],
+      ['load', /required option '-k, --kind <kind>' not specified\n.*load --help/],
+      ['load --kind rsa2084', /It is one of rsa1024, .* rng\.\n.*load --help/],
+      ['load --kind cac', /did you mean cca\?/],
+      ['load -k cca --count 0', /--count: '0' is no good\. It is a whole number above 0\./],
+      ['load -k cca --rate fast', /--rate: 'fast' is no good\. It is a number above 0\./],
+      ['load -k cca --duration 10', /It is a time above 0 with its unit: 10s, 500ms, 2min\./],
+      ['load -k cca --adapter 1ff', /It is a number as in sysfs, hexadecimal: 03\./],
+      ['load -k cca --domain x', /hexadecimal: 0003\./],
+      ['trace --request seven', /It is the number of a request/],
+      ['trace --queue 03', /It is a queue as in sysfs: 03\.0006\./],
     ];
     for (const [line, err] of cases) {
       const { status, stderr } = await refusal(line);
@@ -161,6 +171,8 @@ t.test('1 words', async (t) => {
     await check(t, 'complete -- dm', { out: /^dmesg\s/m });
     await check(t, "complete -- rmmod ''", { out: ':4\n' });
     await check(t, "complete -- mount ''", { out: ':16\n' });
+    await check(t, "complete -- load --kind ''", { out: /^rsa1024\s[\s\S]*^rng\s/m });
+    await check(t, "complete -- trace --queue ''", { out: ':4\n' });
   });
   t.test('1.5 doctor on a system without anything', async (t) => {
     const empty = join(home, 'empty');
@@ -184,7 +196,18 @@ t.test('1 words', async (t) => {
 
 t.test('2 without a machine', async (t) => {
   await check(t, 'status', { out: /^no machine is mounted\n.*ap-sysfs mount sys/ });
-  const lines = ['show', 'hw show', 'guest', 'lsmod', 'modprobe zcrypt', 'rmmod zcrypt', 'dmesg', 'trace', 'umount'];
+  const lines = [
+    'show',
+    'hw show',
+    'guest',
+    'lsmod',
+    'modprobe zcrypt',
+    'rmmod zcrypt',
+    'dmesg',
+    'trace',
+    'load -k cca',
+    'umount',
+  ];
   for (const line of lines) {
     const { status, stderr } = await refusal(line);
     t.equal(status, EXIT.noMachine, line);
@@ -339,6 +362,185 @@ t.test('4 a machine', { skip }, async (t) => {
     await check(t, 'dmesg', {});
     await check(t, 'trace --clear', {});
     await check(t, 'trace --kind ap.state', { err: /the trace is empty|there are/ });
+  });
+});
+
+/** Runs the command in the background; `act` happens when so many lines have been printed. */
+function running(
+  line: string,
+  seconds = 30,
+): { child: ChildProcess; stdout: () => string; ended: Promise<number | null> } {
+  const env = { ...process.env, AP_SYSFS: '', AP_SYSFS_RUNTIME_DIR: registry, NO_COLOR: '', DEBUG: '' };
+  const child = spawn(process.execPath, [COMMAND, ...line.split(' ')], { env, stdio: ['ignore', 'pipe', 'inherit'] });
+  const limit = setTimeout(() => child.kill('SIGKILL'), seconds * 1000);
+  let text = '';
+  child.stdout.on('data', (data: Buffer) => {
+    text += data.toString();
+  });
+  const ended = new Promise<number | null>((resolve) => {
+    child.once('close', (code) => {
+      clearTimeout(limit);
+      resolve(code);
+    });
+  });
+  return { child, stdout: () => text, ended };
+}
+
+async function until(what: () => boolean | Promise<boolean>): Promise<boolean> {
+  for (let tries = 0; tries < 200; tries++) {
+    if (await what()) return true;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  return false;
+}
+
+t.test('8 load, and the story of a request', { skip }, async (t) => {
+  const dir = await machine(t);
+  const control = `${dir}/kernel/debug/ap_sim`;
+
+  t.test('8.1 requests', async (t) => {
+    const { stdout } = await check(t, 'load --kind rsa2048 --count 12 --concurrency 3', {
+      out: /^rsa2048 by z90crypt: 12 requests in [\d.]+ \S+, [\d.e+]+ a second\n {2}ok 12 {3}wrong 0 {3}failed 0 {3}retries \d+\n/,
+    });
+    t.match(stdout, /^ {2}latency {3}p50 \S+ [mu]?s {3}p90 .* {3}p99 .* {3}max .*$/m);
+    t.match(stdout, /^ {2}APQN +answered\n {2}0[023]\.00\S\S +\d+$/m);
+    t.notMatch(stdout, /[\r\x1b]/, 'no progress in a pipe');
+    const { stdout: each } = await check(t, 'load -k cca -n 3 --adapter 03 --domain 001b --each', {
+      out: /^ +# {2}request {2}APQN +result +retries latency\n/,
+    });
+    t.equal([...each.matchAll(/^ +[123] {2}\d+ +03\.001b {2}ok +0 +[\d.]+ [mu]?s$/gm)].length, 3);
+    await check(t, 'load -k rng -n 2 --rate 50', { out: /^rng by z90crypt: 2 requests/ });
+    await check(t, 'load -k ep11 --duration 300ms --rate 20', { out: /^ep11 by z90crypt: [1-7] requests/ });
+  });
+
+  t.test('8.2 JSON', async (t) => {
+    const one = JSON.parse((await ap('load -k crt1024 -n 4 --json')).stdout);
+    t.match(one, {
+      kind: 'crt1024',
+      state: 'ended',
+      count: 4,
+      ok: 4,
+      byErrno: {},
+      latencyUs: { p50: Number, max: Number },
+    });
+    const lines = (await ap('load -k ep11 -n 2 --each --json')).stdout.trimEnd().split('\n');
+    t.match(
+      lines.map((line) => JSON.parse(line)),
+      [{ seq: 1, apqn: /^01\./, result: 'ok' }, { seq: 2, result: 'ok' }, { summary: { ok: 2 } }],
+    );
+  });
+
+  t.test('8.3 requests that fail, and jobs that cannot begin', async (t) => {
+    await check(t, 'load -k ep11 -n 2 --adapter 00', {
+      status: EXIT.failed,
+      out: /failed 2[\s\S]*ENODEV +2$/m,
+      err: /^ap-sysfs: not every request succeeded\n {2}ENODEV: no queue took them: ap-sysfs show /,
+    });
+    await check(t, 'load -k rsa1024 -n 1 --adapter 02', {
+      status: EXIT.usage,
+      err: /^ap-sysfs: load: rsa1024 has no address: [\s\S]*echo mine > create; .*\n.*--node mine\n$/,
+    });
+    await check(t, 'load -k cca --node mine', {
+      status: EXIT.failed,
+      err: /no zcrypt node mine .*\n {2}echo zcrypt_1 > /,
+    });
+    await shell(`echo mine > ${dir}/class/zcrypt/create`);
+    await check(t, 'load -k cca -n 1 --node mine', {
+      status: EXIT.failed,
+      out: /EPERM +1$/m,
+      err: /EPERM: the node's ioctlmask .*class\/zcrypt\/mine\/ioctlmask/,
+    });
+    // As the advice says.
+    await shell(`cd ${dir}/class/zcrypt/mine; echo +5,+6 > ioctlmask; echo +2 > apmask; echo +6 > aqmask`);
+    await check(t, 'load -k rsa2048 -n 2 --node mine', { out: /by mine: 2[\s\S]*\n {2}02\.0006 +2\n$/ });
+    await check(t, 'hw queue 03.0006 reply cca 8 33 1', {});
+    await check(t, 'load -k cca -n 1 --adapter 03 --domain 0006', {
+      status: EXIT.failed,
+      out: /wrong 1/,
+      err: /wrong answers: /,
+    });
+    await check(t, 'load --kind cca --count 1 --node mine --concurrency 9999', {
+      status: EXIT.usage,
+      err: /concurrency 9999 is not more than 0 and at most 1024\n.*load --help/,
+    });
+  });
+
+  t.test('8.4 Ctrl-C', async (t) => {
+    const endless = running('load --kind rsa1024');
+    t.ok(await until(async () => /running: \d{2,}/.test((await shell(`cat ${control}/load`)).stdout)));
+    endless.child.kill('SIGINT');
+    t.equal(await endless.ended, EXIT.ok);
+    t.match(endless.stdout(), /^rsa1024 by z90crypt: \d{2,} requests/);
+    await check(t, 'hw hold', {});
+    const held = running('load --kind cca -c 2');
+    t.ok(await until(async () => /cca running.*in flight 2/.test((await shell(`cat ${control}/load`)).stdout)));
+    held.child.kill('SIGINT');
+    t.ok(await until(async () => /cca ending.*in flight 2/.test((await shell(`cat ${control}/load`)).stdout)), 'waits');
+    held.child.kill('SIGINT');
+    t.equal(await held.ended, EXIT.failed);
+    t.match(held.stdout(), /failed 2[\s\S]*EINTR +2\n$/);
+    await check(t, 'hw release', {});
+  });
+
+  t.test('8.5 the story of a request whose queue is unbound', async (t) => {
+    for (const q of ['01', '02']) await shell(`echo 0 > ${dir}/devices/ap/card${q}/online`);
+    await check(t, "hw 'hold; queue 03.0006 release'", {});
+    await shell(`for q in 04 1b 47; do echo 0 > ${dir}/devices/ap/card03/03.00$q/online; done`);
+    await shell(`for q in 06 1b 47; do echo 0 > ${dir}/devices/ap/card00/00.00$q/online; done`);
+    await check(t, 'trace --clear', {});
+    const followed = running('trace --queue 03.0006 --kind ap.request --follow --json');
+    const sent = running('load -k rsa2048 -n 1 --each --json');
+    t.ok(
+      await until(async () => /^1\n/.test((await shell(`cat ${dir}/devices/ap/card00/00.0004/pendingq_count`)).stdout)),
+    );
+    await shell(`echo 00.0004 > ${dir}/bus/ap/drivers/cex4queue/unbind`);
+    t.equal(await sent.ended, EXIT.ok);
+    const result = JSON.parse(sent.stdout().split('\n')[0] as string);
+    t.match(result, { result: 'ok', apqn: '03.0006', retries: 1 });
+    const { stdout } = await check(t, `trace --request ${result.request}`, { out: /created: ICARSAMODEXPO/ });
+    const steps = [
+      'selected 00.0004',
+      'queued',
+      'sent',
+      'flushed 00.0004 (EAGAIN, step 1 of the removal)',
+      '00.0004 EAGAIN',
+    ];
+    steps.push(
+      'retried on 03.0006',
+      'queued 03.0006',
+      'sent 03.0006 (NQAP)',
+      'answered 03.0006 (DQAP)',
+      'received',
+      'ended: ok',
+    );
+    let from = 0;
+    for (const step of steps) {
+      const at = stdout.indexOf(step, from);
+      t.ok(at >= from, `${step}, in order`);
+      from = Math.max(from, at);
+    }
+    const lines = (
+      await ap(`trace --request ${result.request} --queue 03.0006 --kind ap.request --json`)
+    ).stdout.trimEnd();
+    const events = lines.split('\n').map((line) => JSON.parse(line));
+    t.match(
+      events.map(({ text }) => text.split(' ')[2]),
+      ['queued', 'sent', 'answered'],
+    );
+    t.ok(events.every(({ request, queue }) => request === result.request && queue === '03.0006'));
+    t.ok(await until(() => followed.stdout().includes('answered 03.0006')), '--follow');
+    followed.child.kill('SIGINT');
+    t.equal(await followed.ended, EXIT.ok);
+    t.same(
+      followed
+        .stdout()
+        .trimEnd()
+        .split('\n')
+        .map((line) => JSON.parse(line)),
+      events,
+    );
+    await check(t, 'trace --request 99999', { err: /nothing of request 99999; there are the requests \d+ to \d+/ });
+    await check(t, 'trace --queue 9.9', { err: /nothing of queue 09\.0009; there are the queues .*03\.0006/ });
   });
 });
 

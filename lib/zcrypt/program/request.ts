@@ -39,8 +39,7 @@ const notAddressed = (kind: string): KernelError =>
   new KernelError(
     'EINVAL',
     `${kind} has no address: the kernel chooses among all cards that can do it; ` +
-      'send it through a node whose apmask and aqmask allow only the adapter and domain you mean ' +
-      '(class/zcrypt/create makes one)',
+      'the masks of a node of its own (class/zcrypt/create) can leave it only one',
   );
 
 function checkId(what: string, id: number | undefined): void {
