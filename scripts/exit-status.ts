@@ -14,6 +14,8 @@ export const EXIT = {
   unmount: 3,
   /** No machine to talk to: none is mounted, several are and none was named, or it does not answer. */
   noMachine: 4,
+  /** `status`: a daemon has died, and its mount is still there. */
+  dead: 5,
   /** 20 to 23: scripts/bootstrap.mjs (Node too old, npm ci failed, compiling failed, a system package is missing). */
 } as const;
 
