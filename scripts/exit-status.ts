@@ -33,7 +33,7 @@ export const MOUNT_EXIT: Record<MountFailure, number> = {
   stale: 14,
   /** /dev/fuse does not exist. */
   'no-device': 15,
-  /** /dev/fuse or the mount point is not for this user. */
+  /** /dev/fuse or the mount point is not for this user, or fusermount knows no name of him. */
   'no-permission': 16,
   /** libfuse2 is missing, or fuse-native has no addon for this machine. */
   'no-library': 17,
