@@ -74,7 +74,7 @@ const ARGUMENTS: Readonly<Record<string, readonly [name: string, words: Words][]
   machine: [['preset', () => Object.keys(PRESETS)]],
   umount: [['directory', () => mounts().map(({ mountPoint }) => mountPoint)]],
   hw: [
-    ['command', () => ['card', 'domain', 'cdomain', 'queue', 'show', 'resets', 'hold', 'release', 'notify', 'qci']],
+    ['command', () => ['card', 'domain', 'cdomain', 'queue', 'show', 'resets', 'hold', 'release', 'notify']],
     [
       'which',
       () =>
@@ -133,6 +133,9 @@ const VALUES: Readonly<Record<string, Words>> = {
   'trace --kind': () => ['ap.instr', 'ap.state', 'ap.request', 'ap.remove', 'zcrypt', 'kvm'],
 };
 
+const SHELLS = ['bash', 'zsh'];
+const DESCRIPTION = 'Prints a script by which a shell completes commands, options, modules, cards and mounts.';
+
 /** Adds the commands `completion` and, unseen, `complete`. */
 export function addCompletion(program: Command): void {
   adapt(program, { completionCommandName: 'completion' });
@@ -147,7 +150,10 @@ export function addCompletion(program: Command): void {
     if (found) found.handler = offer(words);
   }
   const command = program.commands.find((known) => known.name() === 'completion');
-  command?.registeredArguments[0]?.argParser(oneOf(['bash', 'zsh', 'fish', 'powershell']));
+  const shell = command?.registeredArguments[0];
+  // tab knows more shells; these two are tested.
+  shell?.choices(SHELLS).argParser(oneOf(SHELLS));
+  if (shell) shell.description = 'which shell';
   command?.hook('preAction', (_program, { args }) => {
     if (args[0] === 'bash') print(FOR_BASH);
   });
@@ -157,7 +163,7 @@ export function addCompletion(program: Command): void {
     if (sys) sys.handler = offer(() => mounts().map(({ mountPoint }) => mountPoint));
   }
   if (command)
-    examples(command.summary('print a completion script for a shell'), [
+    examples(command.summary('print a completion script for a shell').description(DESCRIPTION), [
       ['source <(ap-sysfs completion bash)', 'in ~/.bashrc'],
       ['source <(ap-sysfs completion zsh)', 'in ~/.zshrc, after compinit'],
     ]);

@@ -55,8 +55,9 @@ export interface DaemonStart {
 /**
  * In the parent: starts the daemon, and waits until its tree answers or it has ended.
  * @param directory where it will mount
+ * @param input what its standard input gives; undefined: nothing
  */
-export function startDaemon(directory: string): Promise<DaemonStart> {
+export function startDaemon(directory: string, input: string | undefined): Promise<DaemonStart> {
   const log = logFileFor(directory);
   const size = sizeOf(log);
   if (size > LONG_LOG) rmSync(log);
@@ -64,10 +65,12 @@ export function startDaemon(directory: string): Promise<DaemonStart> {
   const fd = openSync(log, 'a', 0o600);
   const child = spawn(process.execPath, [...process.execArgv, ...process.argv.slice(1)], {
     detached: true,
-    stdio: ['ignore', fd, fd, 'ipc'],
+    stdio: [input === undefined ? 'ignore' : 'pipe', fd, fd, 'ipc'],
     env: { ...process.env, [LOG_VARIABLE]: log },
   });
   closeSync(fd);
+  // Who ends before it has read everything has said why.
+  child.stdin?.on('error', () => undefined).end(input);
   const stop = (): void => {
     child.kill('SIGTERM');
   };

@@ -14,6 +14,8 @@ export const EXIT = {
   unmount: 3,
   /** No machine to talk to: none is mounted, several are and none was named, or it does not answer. */
   noMachine: 4,
+  /** `status`: a daemon has died, and its mount is still there. */
+  dead: 5,
   /** 20 to 23: scripts/bootstrap.mjs (Node too old, npm ci failed, compiling failed, a system package is missing). */
 } as const;
 
@@ -31,7 +33,7 @@ export const MOUNT_EXIT: Record<MountFailure, number> = {
   stale: 14,
   /** /dev/fuse does not exist. */
   'no-device': 15,
-  /** /dev/fuse or the mount point is not for this user. */
+  /** /dev/fuse or the mount point is not for this user, or fusermount knows no name of him. */
   'no-permission': 16,
   /** libfuse2 is missing, or fuse-native has no addon for this machine. */
   'no-library': 17,

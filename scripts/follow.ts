@@ -3,6 +3,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { EXIT } from './exit-status.js';
+import { NoMachineThere } from './mounts/control.js';
 
 const LOOK_EVERY_MS = 250;
 
@@ -10,23 +11,37 @@ const LOOK_EVERY_MS = 250;
 export type Lines = readonly { readonly line: string; readonly id: string | number }[];
 
 /**
+ * Ends with the machine: with a word on stderr if it was unmounted, with the
+ * failure of the read if its daemon has died.
  * @param read what is there now, oldest first; old lines may have been dropped or cleared
  * @param onward whether to go on, until the machine goes away
+ * @throws Failure
  */
 export async function follow(read: () => Lines, onward: boolean, show: (line: string) => void): Promise<void> {
-  let before: ReadonlySet<string | number> = new Set();
   if (onward) process.once('SIGINT', () => process.exit(EXIT.ok));
+  let lines = read();
+  let before: ReadonlySet<string | number> = new Set();
   for (;;) {
-    let lines: Lines;
-    try {
-      lines = read();
-    } catch (e) {
-      if (before.size > 0) return;
-      throw e;
-    }
     for (const { line, id } of lines) if (!before.has(id)) show(line);
     if (!onward) return;
     before = new Set(lines.map(({ id }) => id));
     await sleep(LOOK_EVERY_MS);
+    try {
+      lines = await readCalmly(read);
+    } catch (e) {
+      if (!(e instanceof NoMachineThere)) throw e;
+      process.stderr.write(`ap-sysfs: ${e.mountPoint} was unmounted\n`);
+      return;
+    }
+  }
+}
+
+/** A tree that is being taken away says many things meanwhile: the second answer counts. */
+async function readCalmly(read: () => Lines): Promise<Lines> {
+  try {
+    return read();
+  } catch {
+    await sleep(LOOK_EVERY_MS);
+    return read();
   }
 }

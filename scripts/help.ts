@@ -17,7 +17,7 @@ export function exampleText(list: Examples): string {
   const width = Math.max(...list.map(([line]) => line.length)) + 2;
   const beside = list.every(([, what]) => width + what.length + 2 <= terminalWidth());
   const lines = list.map(([line, what]) =>
-    beside ? `  ${line.padEnd(width)}${colour.dim(what)}` : `  ${line}\n      ${colour.dim(what)}`,
+    beside ? `  ${what === '' ? line : line.padEnd(width)}${colour.dim(what)}` : `  ${line}\n      ${colour.dim(what)}`,
   );
   return `Examples:\n${lines.join('\n')}`;
 }

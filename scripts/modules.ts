@@ -11,11 +11,15 @@ export const moduleName = (written: string): string => written.replaceAll('-', '
 const path = ({ mountPoint }: Control, name: string, ...rest: string[]): string =>
   join(mountPoint, 'module', name, ...rest);
 
+/** Nothing else is looked for: '' and '..' are directories too. */
+const isName = (name: string): boolean => /^\w+$/.test(name);
+
 /** A module has `initstate`, what is built in has not. */
-export const isLoaded = (control: Control, name: string): boolean => existsSync(path(control, name, 'initstate'));
+export const isLoaded = (control: Control, name: string): boolean =>
+  isName(name) && existsSync(path(control, name, 'initstate'));
 
 export const isBuiltIn = (control: Control, name: string): boolean =>
-  existsSync(path(control, name)) && !isLoaded(control, name);
+  isName(name) && existsSync(path(control, name)) && !isLoaded(control, name);
 
 /** Names of the modules that use it, with blanks between. */
 export function users(control: Control, name: string): string {

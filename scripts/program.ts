@@ -2,6 +2,7 @@
  * The command line as a whole: all commands, and what `--help` says of them.
  */
 import { Command } from 'commander';
+import { didYouMean } from '../lib/description/nearest.js';
 import { addDmesg } from './commands/dmesg.js';
 import { addDoctor } from './commands/doctor.js';
 import { addGuest } from './commands/guest.js';
@@ -18,7 +19,9 @@ import { addStatus } from './commands/status.js';
 import { addTrace } from './commands/trace.js';
 import { addUmount } from './commands/umount.js';
 import { addCompletion } from './completion.js';
-import { exampleText } from './help.js';
+import { EXIT } from './exit-status.js';
+import { Failure } from './failure.js';
+import { examples, exampleText } from './help.js';
 import { addSysOption } from './mounts/choose.js';
 import { colour } from './output/terminal.js';
 import { version } from './version.js';
@@ -42,7 +45,8 @@ Environment:
 Exit status:
    0  done                   3  the tree could not be taken away
    1  refused, missing, bug  4  no machine, several, or it does not answer
-   2  wrong words            10-19  the tree could not be mounted:
+   2  wrong words            5  status: a daemon has died
+  10 to 19: the tree could not be mounted
   10 no such directory  11 not a directory  12 not empty  13 busy  14 dead mount
   15 no /dev/fuse  16 no permission  17 no libfuse2  18 no fusermount
   19 refused`;
@@ -67,7 +71,7 @@ export function createProgram(): Command {
   program.commandsGroup('This system:');
   addDoctor(program);
   addCompletion(program);
-  program.helpCommand(true);
+  addHelp(program);
 
   for (const command of program.commands)
     command.showHelpAfterError(`  ap-sysfs ${command.name()} --help    explains the command`);
@@ -80,6 +84,28 @@ export function createProgram(): Command {
     ['ap-sysfs umount', 'and all of it'],
   ]);
   return program.addHelpText('after', `\n${tour}\n${AFTER}`);
+}
+
+/** commander's own `help` shows the list to who asks for something unknown. */
+function addHelp(program: Command): void {
+  const command = program
+    .helpCommand(false)
+    .command('help')
+    .summary('explain a command')
+    .description('Explains a command, as --help behind it does; without one, lists them all.')
+    .argument('[command]', 'its name');
+  examples(command, [['ap-sysfs help hw', 'what can be changed, in which words']]).action(
+    (name: string | undefined) => {
+      if (name === undefined) return program.help();
+      const found = program.commands.find((known) => known.name() === name || known.aliases().includes(name));
+      if (found) return found.help();
+      const names = program.commands.map((known) => known.name());
+      throw new Failure(`unknown command '${name}'${didYouMean(name, names)}`, {
+        status: EXIT.usage,
+        next: 'ap-sysfs --help    lists the commands',
+      });
+    },
+  );
 }
 
 /** `mount <directory>`: options are for the command's own help. */

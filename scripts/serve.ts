@@ -5,21 +5,23 @@
  * are answered with EINTR, nobody hangs. A second signal does not wait for
  * that. After SIGKILL the dead mount stays; the next mount repairs it.
  */
-
+import { resolve } from 'node:path';
 import { hostClock } from '../fs-tree/host/clock-host.js';
 import { hostCrypto } from '../fs-tree/host/crypto.js';
 import { SeededRandom } from '../fs-tree/host/random.js';
 import { TraceRing } from '../fs-tree/host/trace.js';
 import { Ops } from '../fs-tree/ops.js';
 import { FuseNativeTransport } from '../fs-tree/transport/fuse-native.js';
+import { isMounted } from '../fs-tree/transport/mount-point.js';
 import { MountError, type Transport } from '../fs-tree/transport/transport.js';
 import { worldTree } from '../fs-tree/world-tree.js';
 import { SimClock } from '../lib/clock.js';
 import { DescriptionError, type MachineDescription, worldFromDescription } from '../lib/description/index.js';
 import type { World } from '../lib/world.js';
 import { EXIT, MOUNT_EXIT } from './exit-status.js';
-import { explainStart, loadMachine, MachineFileError } from './machine-file/index.js';
+import { explainStart, loadMachine, MachineFileError, type MachineSource } from './machine-file/index.js';
 import { register } from './mounts/registry.js';
+import { keepWithoutReader, print } from './output/terminal.js';
 import { version } from './version.js';
 import type { WorldChoices } from './world-options.js';
 
@@ -37,6 +39,11 @@ export interface Served {
   readonly cards: readonly number[];
 }
 
+/** What is served, read. */
+export interface ServeChoices extends Omit<WorldChoices, 'machine'> {
+  readonly machine: MachineSource;
+}
+
 function complain(line: string): void {
   process.stderr.write(`ap-sysfs: ${line}\n`);
 }
@@ -49,11 +56,12 @@ function complain(line: string): void {
  */
 export async function serve(
   directory: string,
-  choices: WorldChoices,
+  choices: ServeChoices,
   onMounted: (served: Served) => void,
   log?: string,
 ): Promise<number> {
   const toldToEnd = signalled();
+  keepWithoutReader();
   const trace = new TraceRing();
   const bug = reporter(trace);
   process.on('uncaughtException', (error) => bug(error, 'a timer'));
@@ -73,26 +81,34 @@ export async function serve(
     world.stop();
     if (!(e instanceof MountError)) throw e;
     complain(e.message);
+    if (e.reason === 'busy') adviseOfBusy(transport.mountPoint);
     return MOUNT_EXIT[e.reason];
   }
   const { mountPoint } = transport;
+  const machine = choices.machine.name;
   const kernel = world.kernel.profile.release;
   note({
     mountPoint,
-    machine: choices.machine,
+    machine,
     kernel,
     transport: TRANSPORT,
     started: started.toISOString(),
     ...(log !== undefined && { log }),
   });
-  onMounted({ mountPoint, machine: choices.machine, kernel, cards: [...world.machine.adapters.keys()] });
+  onMounted({ mountPoint, machine, kernel, cards: [...world.machine.adapters.keys()] });
   await Promise.race([toldToEnd, transport.detached]);
   world.stop();
-  return end(transport);
+  return end(transport, log === undefined);
+}
+
+/** Somebody else's mount is somebody else's matter. */
+function adviseOfBusy(directory: string): void {
+  const path = resolve(directory);
+  if (isMounted(path)) process.stderr.write(`  ap-sysfs umount ${path}    ends the machine that is mounted there\n`);
 }
 
 /** The machine that was chosen, up. Its mistakes go to stderr, and undefined comes back. */
-async function boot(choices: WorldChoices, trace: TraceRing): Promise<World | undefined> {
+async function boot(choices: ServeChoices, trace: TraceRing): Promise<World | undefined> {
   const clock = new SimClock(hostClock, 'auto');
   trace.now = () => clock.now();
   let description: MachineDescription | undefined;
@@ -113,8 +129,8 @@ async function boot(choices: WorldChoices, trace: TraceRing): Promise<World | un
   }
 }
 
-function treeOps(world: World, trace: TraceRing, choices: WorldChoices, started: Date, bug: Report): Ops {
-  const about = { machine: choices.machine, transport: TRANSPORT, pid: process.pid, started, version };
+function treeOps(world: World, trace: TraceRing, choices: ServeChoices, started: Date, bug: Report): Ops {
+  const about = { machine: choices.machine.name, transport: TRANSPORT, pid: process.pid, started, version };
   return new Ops({
     root: worldTree(world, trace, about),
     now: Date.now,
@@ -156,8 +172,9 @@ function signalled(): Promise<void> {
   });
 }
 
-async function end(transport: Transport): Promise<number> {
+async function end(transport: Transport, inTerminal: boolean): Promise<number> {
   const clean = await transport.unmount();
+  if (clean && inTerminal) print(`ap-sysfs: ${transport.mountPoint} is unmounted\n`);
   if (!clean) complain(`${transport.mountPoint} could not be unmounted; the next mount on it repairs that`);
   // Threads of the addon may still be there: the process would not end by itself.
   process.exit(clean ? EXIT.ok : EXIT.unmount);

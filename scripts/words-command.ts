@@ -22,7 +22,7 @@ export interface WordsOptions {
 
 /** Complaints about the words themselves; the machine has not been asked. */
 const WORDING =
-  /is not one of|unknown |is missing|is not a number|is not in |too much: |is not 1 to|start\|raw\|cmd UUID|not on or off/;
+  /is not one of|unknown |is missing|is not a (?:number|queue)|is not in |too much: |is not 1 to|start\|raw\|cmd UUID|not on or off/;
 
 /** Runs words, or shows what the file tells if there are none. @throws Failure what the machine refused */
 export function runWords(file: string, written: readonly string[], command: Command, options: WordsOptions): void {
@@ -36,7 +36,10 @@ export function runWords(file: string, written: readonly string[], command: Comm
     print(control.read(file) || `no ${file}s\n`);
     return;
   }
-  const { stdout, stderr, rc } = control.run(file, words.join(' '));
+  const line = words.join(' ');
+  if (/^[\s;]*$/.test(line))
+    throw new Failure(`${file}: this is no command`, { status: EXIT.usage, next: options.next('known: ') });
+  const { stdout, stderr, rc } = control.run(file, line);
   print(stdout);
   if (rc === 0) return;
   const complaint = stderr.trim().replace(/^(?:hw|vfioguest): /, '');
@@ -69,11 +72,8 @@ function optionsAmong(file: string, written: readonly string[]): { words: string
 /** The nearest of the words that the complaint itself lists. */
 function meant(complaint: string, words: readonly string[]): string {
   const [, which = words[0] ?? '', known] =
-    /"([^"]*)" is not one of (.*)$/.exec(complaint) ??
-    /unknown \w+(?: "?([^" ]+)"?)? \(known: (.*)\)$/.exec(complaint) ??
+    /"([^"]*)" is not one of ([^;]*)/.exec(complaint) ??
+    /unknown (?:\w+ )?"?([^" ]+)"? \(known: ([^)]*)\)/.exec(complaint) ??
     [];
-  return known ? didYouMean(which, [...known.split(/[ ,]+/), ...(words[0] === which ? MONITOR_VERBS : [])]) : '';
+  return known ? didYouMean(which, known.split(/[ ,]+/)) : '';
 }
-
-/** What else a guest command may begin with. */
-const MONITOR_VERBS = ['start', 'raw'];

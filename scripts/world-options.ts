@@ -4,6 +4,10 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { KernelVersion } from '../lib/profile/profile.js';
 import { DEFAULT_KERNEL, PROFILES } from '../lib/profile/tables.js';
+import { EXIT } from './exit-status.js';
+import { Failure } from './failure.js';
+import { MachineFileError } from './machine-file/problem.js';
+import { type MachineSource, readMachine } from './machine-file/source.js';
 import { oneOf } from './one-of.js';
 
 export interface Owner {
@@ -39,10 +43,27 @@ function parseOwner(text: string): Owner {
   return owner;
 }
 
+/** Reads the machine file, if it is one. @throws Failure */
+export function machineSource({ machine }: WorldChoices): MachineSource {
+  try {
+    return readMachine(machine);
+  } catch (e) {
+    if (!(e instanceof MachineFileError)) throw e;
+    throw new Failure(e.message, {
+      verbatim: true,
+      status: EXIT.usage,
+      next: 'ap-sysfs machine --list         lists the presets\nap-sysfs machine > mine.yaml    prints a file to start from',
+    });
+  }
+}
+
 export function addWorldOptions(command: Command): Command {
   return command
     .addOption(
-      new Option('--machine <file|preset>', 'a machine file, or one of default, small, large, full').default('default'),
+      new Option(
+        '--machine <file|preset>',
+        'a machine file, - for the standard input, or one of default, small, large, full',
+      ).default('default'),
     )
     .addOption(
       new Option(

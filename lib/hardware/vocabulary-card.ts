@@ -16,7 +16,7 @@ interface CardSpec {
 }
 
 export function parseCardCommand(words: Words): Run {
-  const id = words.number('card', 0, 255);
+  const id = words.number('card id', 0, 255);
   const verb = words.oneOf(
     'add',
     'remove',

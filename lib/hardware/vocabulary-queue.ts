@@ -16,19 +16,18 @@ type OnQueue = (queue: HardwareQueue) => void;
 const MANY = 1e9;
 
 export function parseQueueCommand(words: Words): Run {
-  const qid = parseQueueName(words.word('queue'));
+  const qid = parseQueueName(words.word('queue (CC.DDDD)'));
   const find = (machine: Machine): HardwareQueue => {
     const queue = machine.queue(qid);
     if (!queue) throw new CommandError(`there is no card for queue ${queueName(qid)}`);
     return queue;
   };
+  const known = `(known: ${['status', ...Object.keys(VERBS)].join(' ')})`;
+  if (words.left === 0) throw new CommandError(`what to do is missing ${known}`);
   const verb = words.word('what to do');
   if (verb === 'status') return (machine) => queueStatusLine(find(machine));
   const parse = Object.hasOwn(VERBS, verb) ? VERBS[verb] : undefined;
-  if (!parse) {
-    const known = ['status', ...Object.keys(VERBS)].join(' ');
-    throw new CommandError(`unknown "${verb}" (known: ${known})`);
-  }
+  if (!parse) throw new CommandError(`unknown "${verb}" ${known}`);
   const run = parse(words);
   return (machine) => {
     run(find(machine));

@@ -155,7 +155,7 @@ function parseVerb(words: Words, options: CommandOptions): Run {
 }
 
 function parseDomain(words: Words, change: (machine: Machine, id: number, on: boolean) => boolean): Run {
-  const id = words.number('domain', 0, 255);
+  const id = words.number('domain id', 0, 255);
   const on = words.oneOf('add', 'remove') === 'add';
   return (machine) => (change(machine, id, on) ? 'changed' : '');
 }

@@ -41,6 +41,7 @@ export function addGuest(program: Command): void {
 
 function advice(complaint: string): string {
   if (complaint.startsWith('connect: ')) return 'ap-sysfs guest    lists the guests that run';
+  if (complaint.includes('UUID is missing')) return 'ap-sysfs show    lists the mdevs with their UUIDs';
   if (complaint.includes('known: ') || complaint.includes('start|raw'))
     return 'ap-sysfs guest --help    lists the commands';
   if (complaint.includes('(ENOENT)'))

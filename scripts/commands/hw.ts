@@ -18,7 +18,7 @@ Commands, several separated by ';' (N: 5 or 0x05; CC.DDDD: a queue as in sysfs):
   queue CC.DDDD inject tapq|rapq|zapq|aqic|nqap|dqap|bapq|aapq RC [COUNT]
   queue CC.DDDD reply TYPE CODE [COUNT] | reply cca RC RS [COUNT]
   queue CC.DDDD reply lost [COUNT] | reply off
-  show | resets | hold | release | notify on|off|now | qci on|off
+  show | resets | hold | release | notify on|off|now
   reset-ms MS | reset-polls N | assoc-polls N | delay USEC
   qci-flags 0x.. | limits NA ND`;
 

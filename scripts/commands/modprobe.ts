@@ -20,11 +20,11 @@ export function addModprobe(program: Command): void {
     .summary('load a module into the simulated kernel')
     .description('Loads a module, and before it those that it uses; does nothing if it is loaded.')
     .argument('<module>', 'its name')
-    .argument('[parameters...]', 'NAME=VALUE')
+    .argument('[parameters...]', 'NAME=VALUE; the kernel log tells of those that the module has not')
     .option('-r, --remove', 'take it out instead');
   examples(command, [
     ['ap-sysfs modprobe vfio_ap', ''],
-    ['ap-sysfs modprobe zcrypt hwrng_seed=0', 'with a parameter'],
+    ['ap-sysfs modprobe zcrypt mempool_threshold=8', 'with a parameter'],
     ['ap-sysfs modprobe -r vfio_ap', 'out again'],
   ]).action((written: string, parameters: string[], options: ModprobeOptions, self: Command) => {
     const control = new Control(chooseMount(self.optsWithGlobals().sys ?? options.sys));

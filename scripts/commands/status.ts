@@ -2,6 +2,7 @@
  * `ap-sysfs status`: what is mounted, by which process, since when.
  */
 import type { Command } from 'commander';
+import { EXIT } from '../exit-status.js';
 import { examples } from '../help.js';
 import { type FoundMount, mounts } from '../mounts/registry.js';
 import { duration, table } from '../output/table.js';
@@ -11,7 +12,9 @@ export function addStatus(program: Command): void {
   const command = program
     .command('status')
     .summary('list the machines that are mounted')
-    .description('Lists the machines that are mounted: where, by which process, with which kernel, since when.')
+    .description(
+      'Lists the machines that are mounted: where, by which process, with which kernel, since when. Ends with 5 if the daemon of one has died.',
+    )
     .option('--json', 'for programs');
   examples(command, [
     ['ap-sysfs status', 'for people'],
@@ -20,6 +23,7 @@ export function addStatus(program: Command): void {
     const found = mounts();
     if (json) print(`${JSON.stringify(found, undefined, 2)}\n`);
     else print(describe(found));
+    if (found.some(({ state }) => state === 'dead')) process.exitCode = EXIT.dead;
   });
 }
 

@@ -8,6 +8,7 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from 'commander';
 import { detachCommand, isMounted } from '../../fs-tree/transport/mount-point.js';
+import { directoryName } from '../directory.js';
 import { EXIT } from '../exit-status.js';
 import { Failure } from '../failure.js';
 import { examples } from '../help.js';
@@ -27,7 +28,11 @@ export function addUmount(program: Command): void {
     .alias('unmount')
     .summary('end a machine and take its tree away')
     .description('Ends the machine that is mounted on a directory. Whoever waits in one of its files is let go.')
-    .argument('[directory]', 'where it is mounted (default: --sys, else $AP_SYSFS, else the only one mounted)');
+    .argument(
+      '[directory]',
+      'where it is mounted (default: --sys, else $AP_SYSFS, else the only one mounted)',
+      directoryName,
+    );
   addSysOption(command);
   examples(command, [
     ['ap-sysfs umount sys', 'the machine on ./sys'],

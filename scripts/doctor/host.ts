@@ -2,10 +2,14 @@
  * What `doctor` looks at, so that a test can show it another system.
  */
 import { accessSync, constants, existsSync, readdirSync, readFileSync } from 'node:fs';
+import { userInfo } from 'node:os';
 import { join } from 'node:path';
 
 export interface Host {
   readonly uid: number;
+  readonly gid: number;
+  /** Of this user; undefined: the system knows none. */
+  readonly userName: string | undefined;
   readonly nodeVersion: string;
   exists(path: string): boolean;
   /** May this user read and write it? */
@@ -39,6 +43,8 @@ export function thisHost(addonProblem: Host['addonProblem'] = () => undefined): 
   };
   return {
     uid: process.getuid?.() ?? 0,
+    gid: process.getgid?.() ?? 0,
+    userName: root === '/' ? tried(() => userInfo().username) : nameIn(at('/etc/passwd'), process.getuid?.() ?? 0),
     nodeVersion: process.versions.node,
     exists: (path) => existsSync(at(path)),
     usable: (path) =>
@@ -53,6 +59,15 @@ export function thisHost(addonProblem: Host['addonProblem'] = () => undefined): 
     ),
     addonProblem: () => (root === '/' ? addonProblem() : undefined),
   };
+}
+
+/** The name of a user in a file like /etc/passwd. */
+function nameIn(file: string, uid: number): string | undefined {
+  if (!existsSync(file)) return undefined;
+  const users = readFileSync(file, 'utf8')
+    .split('\n')
+    .map((line) => line.split(':'));
+  return users.find(([, , id]) => id === String(uid))?.[0];
 }
 
 export const hasProgram = (host: Host, name: string): boolean => host.path.some((dir) => host.exists(join(dir, name)));

@@ -70,6 +70,12 @@ const CHECKS: Readonly<Record<string, Check>> = {
     return host.uid === 0 ? optional('not there; ordinary users need it', mend) : missing('not there', mend);
   },
 
+  'name of the user': (host) => {
+    if (host.uid === 0) return ok('root');
+    const nameless = namelessUser(host);
+    return nameless ? missing(nameless.found, nameless.mend) : ok(host.userName ?? '');
+  },
+
   'user name spaces': (host) => {
     const setting = (name: string): string | undefined => host.read(`/proc/sys/${name}`)?.trim();
     const turnOn = (line: string): Omit<Finding, 'need'> =>
@@ -90,6 +96,19 @@ const CHECKS: Readonly<Record<string, Check>> = {
       : optional('not set: no mount --allow-other', asRoot(host, 'sh -c "echo user_allow_other >> /etc/fuse.conf"'));
   },
 };
+
+/** fusermount notes who has mounted, by name. Undefined: this user has one. */
+export function namelessUser({
+  uid,
+  gid,
+  userName,
+}: Host): { readonly found: string; readonly mend: string } | undefined {
+  if (userName !== undefined) return undefined;
+  return {
+    found: `user ${uid} has none in /etc/passwd`,
+    mend: `as root: echo "user${uid}:x:${uid}:${gid}::/tmp:/bin/sh" >> /etc/passwd`,
+  };
+}
 
 /** May ordinary users let others in? */
 export const othersAllowed = (host: Host): boolean => /^\s*user_allow_other\b/m.test(host.read('/etc/fuse.conf') ?? '');

@@ -5,14 +5,18 @@
 import { lstatSync, realpathSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { type Command, Option } from 'commander';
+import { directoryName } from '../directory.js';
 import { EXIT } from '../exit-status.js';
 import { Failure } from '../failure.js';
+import { daemonDied } from './control.js';
 import { mounts } from './registry.js';
 
 /** Adds `--sys`; it may also stand in front of the command. */
 export function addSysOption(command: Command): Command {
   return command.addOption(
-    new Option('--sys <directory>', 'the mounted machine (default: $AP_SYSFS, else the only one mounted)'),
+    new Option('--sys <directory>', 'the mounted machine (default: $AP_SYSFS, else the only one mounted)').argParser(
+      directoryName,
+    ),
   );
 }
 
@@ -32,7 +36,7 @@ function onlyMount(): string {
   const [first, ...more] = live.map(({ mountPoint }) => mountPoint);
   if (first === undefined) {
     const dead = all.find(({ state }) => state === 'dead');
-    if (dead) throw deadMount(dead.mountPoint);
+    if (dead) throw daemonDied(dead.mountPoint);
     throw new Failure('no machine is mounted', {
       status: EXIT.noMachine,
       next: 'mkdir -p sys && ap-sysfs mount sys    mounts the default machine on ./sys',
@@ -46,13 +50,6 @@ function onlyMount(): string {
   return checkedMount(first, 'the list of mounts');
 }
 
-function deadMount(path: string): Failure {
-  return new Failure(`the daemon of ${path} has died`, {
-    status: EXIT.noMachine,
-    next: `ap-sysfs umount ${path}    takes the dead mount away`,
-  });
-}
-
 /** Looks whether a tree of ours answers there. */
 function checkedMount(path: string, from: string): string {
   try {
@@ -62,7 +59,7 @@ function checkedMount(path: string, from: string): string {
     return realpathSync(path);
   } catch (e) {
     const { code } = e as NodeJS.ErrnoException;
-    if (code === 'ENOTCONN' || code === 'ECONNABORTED') throw deadMount(path);
+    if (code === 'ENOTCONN' || code === 'ECONNABORTED') throw daemonDied(path);
     if (code === 'EACCES')
       throw new Failure(`you may not look into ${path}`, {
         status: EXIT.noMachine,

@@ -20,7 +20,7 @@ export interface Reply {
 }
 
 /** Below the mount point. */
-const CONTROL = 'kernel/debug/ap_sim';
+export const CONTROL = 'kernel/debug/ap_sim';
 
 export class Control {
   constructor(readonly mountPoint: string) {}
@@ -57,14 +57,14 @@ export class Control {
     }
   }
 
-  /** What `about` tells, by key. */
+  /** What `about` tells, by key. @throws Failure */
   about(): ReadonlyMap<string, string> {
-    return new Map(
-      (this.readIfAllowed('about') ?? '')
-        .split('\n')
-        .filter((line) => line !== '')
-        .map((line) => [line.split(' ', 1)[0] ?? '', line.slice(line.indexOf(' ') + 1)]),
-    );
+    return byKey(this.read('about'));
+  }
+
+  /** The same, but empty if this user may not read it. */
+  aboutIfAllowed(): ReadonlyMap<string, string> {
+    return byKey(this.readIfAllowed('about') ?? '');
   }
 
   #path(name: string): string {
@@ -73,24 +73,38 @@ export class Control {
 
   #explained(error: unknown): unknown {
     const { code } = error as NodeJS.ErrnoException;
-    const status = EXIT.noMachine;
     if (code === 'EACCES' || code === 'EPERM')
       return new Failure(`the control files of ${this.mountPoint} belong to another user`, {
         next: `be that user (sudo), or mount with --owner ${process.getuid?.()}:${process.getgid?.()}`,
       });
-    if (code === 'ENOENT')
-      return new Failure(`${this.mountPoint} has no ${CONTROL}: it is no machine of ap-sysfs, or an older one`, {
-        status,
-        next: 'ap-sysfs status    lists what is mounted',
-      });
-    if (code === 'ENOTCONN' || code === 'ECONNABORTED')
-      return new Failure(`the daemon of ${this.mountPoint} has died`, {
-        status,
-        next: `ap-sysfs umount ${this.mountPoint}    takes the dead mount away`,
-      });
+    if (code === 'ENOENT') return new NoMachineThere(this.mountPoint);
+    if (code === 'ENOTCONN' || code === 'ECONNABORTED') return daemonDied(this.mountPoint);
     return error;
   }
 }
+
+/** Lines `key value`. */
+function byKey(text: string): ReadonlyMap<string, string> {
+  const lines = text.split('\n').filter((line) => line !== '');
+  return new Map(lines.map((line) => [line.split(' ', 1)[0] ?? '', line.slice(line.indexOf(' ') + 1)]));
+}
+
+/** A directory without the files of a machine: there was none, or it was unmounted. */
+export class NoMachineThere extends Failure {
+  constructor(readonly mountPoint: string) {
+    super(`${mountPoint} has no ${CONTROL}: it is no machine of ap-sysfs, or an older one`, {
+      status: EXIT.noMachine,
+      next: 'ap-sysfs status    lists what is mounted',
+    });
+  }
+}
+
+/** A mount that nobody serves any more. */
+export const daemonDied = (mountPoint: string): Failure =>
+  new Failure(`the daemon of ${mountPoint} has died`, {
+    status: EXIT.noMachine,
+    next: `ap-sysfs umount ${mountPoint}    takes the dead mount away`,
+  });
 
 function readToEnd(fd: number): string {
   const parts: Buffer[] = [];

@@ -26,7 +26,14 @@ export function print(text: string): void {
   process.stdout.write(text);
 }
 
+let endsWithReader = true;
+
+/** From now on this process has something to do besides printing: a mount must not be left behind. */
+export function keepWithoutReader(): void {
+  endsWithReader = false;
+}
+
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code === 'EPIPE') process.exit(0);
-  throw error;
+  if (error.code !== 'EPIPE') throw error;
+  if (endsWithReader) process.exit(0);
 });

@@ -1,6 +1,7 @@
 /**
  * The whole machine at a glance.
  */
+import { CONTROL } from '../mounts/control.js';
 import { duration, paragraph, table, title } from '../output/table.js';
 import { colour } from '../output/terminal.js';
 import { hex2, idRanges, idsInMask, runName, runs } from './ids.js';
@@ -19,6 +20,7 @@ export function drawMachine(view: MachineView): string {
     drawMdevs(mdevs),
     title('Guests'),
     drawGuests(view, mdevs),
+    drawUnreadable(view),
   ].join('');
 }
 
@@ -96,7 +98,7 @@ function drawMdevs(mdevs: readonly MdevSummary[]): string {
 }
 
 function drawGuests(view: MachineView, mdevs: readonly MdevSummary[]): string {
-  if (view.guests === undefined) return '  not to be seen: the control files belong to another user\n';
+  if (view.guests === undefined) return '  not to be seen\n';
   const guests = view.guests.map((guest) => {
     const summary = mdevs.find(({ mdev }) => mdev.uuid === guest.uuid);
     const state = guest.open ? colour.green('running') : colour.yellow('device closed');
@@ -107,6 +109,28 @@ function drawGuests(view: MachineView, mdevs: readonly MdevSummary[]): string {
     .filter(({ guest, filtered, filteredDomains }) => !guest && filtered.length + filteredDomains.length > 0)
     .map((summary) => `  ${colour.cyan(summary.letter)}  no guest now\n${keptLines(summary)}`);
   return [...guests, ...kept].join('') || '  none\n';
+}
+
+/** What is not in the picture for want of permission, and how it gets there. */
+function drawUnreadable({ unreadable, mountPoint }: MachineView): string {
+  if (unreadable.length === 0) return '';
+  const files = unreadable.filter((path) => path !== CONTROL);
+  const lacks = [
+    ...(files.length < unreadable.length ? ['guests, serial numbers, clock and kernel (the control files)'] : []),
+    ...(files.length > 0
+      ? [files.length > 3 ? `${files[0]} and ${files.length - 1} files more` : files.join(', ')]
+      : []),
+  ];
+  const owner = `${process.getuid?.()}:${process.getgid?.()}`;
+  return [
+    title('Not shown'),
+    paragraph(
+      [`  you may not read: ${lacks.join('; ')}`].flatMap((line) => line.split(/(?<=\S) /)),
+      2,
+    ),
+    `  ${colour.cyan(`sudo ap-sysfs show --sys ${mountPoint}`)}    shows all to its owner\n`,
+    `  ${colour.cyan(`ap-sysfs mount DIR --owner ${owner}`)}    would make it yours\n`,
+  ].join('');
 }
 
 function apcbLines({ apm, aqm, adm }: NonNullable<GuestView['apcb']>): string {

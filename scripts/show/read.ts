@@ -7,7 +7,7 @@
  */
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import type { Control } from '../mounts/control.js';
+import { CONTROL, type Control } from '../mounts/control.js';
 import { idsInMask } from './ids.js';
 
 export interface CardView {
@@ -71,6 +71,8 @@ export interface MachineView {
   readonly mdevs: readonly MdevView[];
   /** Undefined if this user may not read the control tree. */
   readonly guests: readonly GuestView[] | undefined;
+  /** What this user may not read: paths below the mount point. */
+  readonly unreadable: readonly string[];
 }
 
 /** With more queues than that the attribute `online` of each is not read. */
@@ -81,21 +83,26 @@ const QUEUE = /^([0-9a-f]{2})\.([0-9a-f]{4})$/;
 const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 class Sysfs {
+  /** What this user may not read. */
+  readonly denied: string[] = [];
+
   constructor(readonly root: string) {}
 
   read(path: string): string | undefined {
-    try {
-      return readFileSync(join(this.root, path), 'utf8').trim();
-    } catch {
-      return undefined;
-    }
+    return this.#tried(path, () => readFileSync(join(this.root, path), 'utf8').trim());
   }
 
   list(path: string): string[] {
+    return this.#tried(path, () => readdirSync(join(this.root, path))) ?? [];
+  }
+
+  #tried<T>(path: string, body: () => T): T | undefined {
     try {
-      return readdirSync(join(this.root, path));
-    } catch {
-      return [];
+      return body();
+    } catch (e) {
+      const { code } = e as NodeJS.ErrnoException;
+      if (code === 'EACCES' || code === 'EPERM') this.denied.push(path);
+      return undefined;
     }
   }
 
@@ -121,9 +128,9 @@ class Sysfs {
 export function readMachine(control: Control): MachineView {
   const sys = new Sysfs(control.mountPoint);
   const bus = sys.list('bus/ap');
-  return {
+  const view = {
     mountPoint: control.mountPoint,
-    about: Object.fromEntries(control.about()),
+    about: Object.fromEntries(control.aboutIfAllowed()),
     hasBus: bus.length > 0,
     bindings: sys.read('bus/ap/bindings'),
     defaultDomain: sys.read('bus/ap/ap_domain'),
@@ -135,6 +142,8 @@ export function readMachine(control: Control): MachineView {
     mdevs: readMdevs(sys),
     guests: readGuests(control),
   };
+  if (view.guests === undefined) sys.denied.push(CONTROL);
+  return { ...view, unreadable: sys.denied };
 }
 
 /** Serial numbers by adapter id, from the hardware's own list. */

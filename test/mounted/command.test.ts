@@ -55,6 +55,10 @@ async function machine(t: Test, options = ''): Promise<string> {
   return directory;
 }
 
+/** Shell words that wait for a mount. */
+const UNTIL_MOUNTED = (directory: string): string =>
+  `for i in $(seq 200); do grep -q ' ${directory} ' /proc/self/mountinfo && break; sleep 0.05; done; ls ${directory}/bus >/dev/null`;
+
 interface Expected {
   readonly status?: number;
   readonly out?: RegExp | string;
@@ -127,6 +131,8 @@ t.test('1 words', async (t) => {
       'no line is too long',
     );
     await check(t, 'hw card --help', { out: /^Usage: ap-sysfs hw/ });
+    await check(t, 'help hw', { out: /^Usage: ap-sysfs hw/ });
+    await check(t, 'help', { out: stdout });
   });
   t.test('1.2 wrong words', async (t) => {
     const cases: [line: string, err: RegExp][] = [
@@ -150,12 +156,35 @@ t.test('1 words', async (t) => {
       ['load -k cca --domain x', /hexadecimal: 0003\./],
       ['trace --request seven', /It is the number of a request/],
       ['trace --queue 03', /It is a queue as in sysfs: 03\.0006\./],
+      ['completion fish', /'fish' is no shell\. It is one of bash, zsh\.\n.*completion --help/],
+      ['machine --list small', /--list is about no preset in particular\n.*ap-sysfs machine small /],
+      ['machine --schema --list', /'--list' cannot be used with option '--schema'\n.*machine --help/],
+      ['help bogus', /unknown command 'bogus'\n.*ap-sysfs --help/],
+      ['help shwo', /unknown command 'shwo' \(did you mean show\?\)\n.*ap-sysfs --help/],
+      ['mount ', /'' is no directory\. It is empty\.\n.*mount --help/],
+      ['start ', /'' is no directory\. It is empty\.\n.*start --help/],
+      ['umount ', /'' is no directory\. It is empty\.\n.*umount --help/],
+      ['--sys  show', /--sys: '' is no good\. It is empty\.\n.*--help/],
+      ['dmesg --level err,', /--level: 'err,' is no good\./],
+      ...['show', 'status', 'lsmod', 'dmesg', 'trace', 'doctor'].map((name): [string, RegExp] => [
+        `${name} more`,
+        new RegExp(`too many arguments for '${name}'.*\n.*${name} --help`),
+      ]),
+      ['guest --no-such', /unknown option '--no-such'\n.*guest --help/],
+      ['modprobe', /missing required argument 'module'/],
     ];
     for (const [line, err] of cases) {
       const { status, stderr } = await refusal(line);
       t.equal(status, EXIT.usage, line);
       t.match(stderr, err, line);
     }
+    const refused = new Set(cases.flatMap(([line]) => line.split(' ')));
+    const all = createProgram().commands.map((command) => command.name());
+    t.same(
+      all.filter((name) => name !== 'complete' && !refused.has(name)),
+      [],
+      'of each command some words are wrong',
+    );
     await check(t, 'shwo', { status: EXIT.usage, err: cases[0]?.[1] as RegExp });
   });
   t.test('1.3 machine', async (t) => {
@@ -169,6 +198,7 @@ t.test('1 words', async (t) => {
     await check(t, 'completion zsh', { out: /#compdef ap-sysfs/ });
     await check(t, "complete -- mount --machine ''", { out: /^default\s[\s\S]*^large\s/m });
     await check(t, 'complete -- dm', { out: /^dmesg\s/m });
+    t.notMatch((await ap('completion --help')).stdout, /fish|powershell/, 'shells that no test tries');
     await check(t, "complete -- rmmod ''", { out: ':4\n' });
     await check(t, "complete -- mount ''", { out: ':16\n' });
     await check(t, "complete -- load --kind ''", { out: /^rsa1024\s[\s\S]*^rng\s/m });
@@ -187,10 +217,17 @@ t.test('1 words', async (t) => {
     t.match(stdout, /modprobe fuse/);
     t.match(stdout, /libfuse2: no libfuse\.so\.2\n +install /);
     t.match(stdout, /fusermount: not there/);
+    if (!isRoot) t.match(stdout, /name of the user: user \d+ has none in \/etc\/passwd\n +as root: echo "user/);
     t.match(stdout, /user name spaces: this kernel has none/);
     t.match(stdout, /missing: type what stands below each, then ap-sysfs doctor again\n$/);
     const found = JSON.parse((await ap('doctor --json', env)).stdout) as { need: string; verdict: string }[];
     t.ok(found.some(({ need, verdict }) => need === 'libfuse2' && verdict === 'missing'));
+  });
+});
+
+t.test('1.6 doctor here', { skip }, async (t) => {
+  await check(t, 'doctor', {
+    out: /^ok +Node\.js: [\s\S]*A machine can be mounted: mkdir -p sys && ap-sysfs mount sys\n$/,
   });
 });
 
@@ -235,6 +272,65 @@ t.test('3 mounts that fail', { skip }, async (t) => {
     await check(t, `mount ${directory} --allow-other`, { status: 16, err: /user_allow_other >> \/etc\/fuse\.conf/ });
   t.notOk(isMounted(directory));
   t.same(readdirSync(registry), [], 'nothing is left behind');
+
+  t.test('machine files that cannot be read', async (t) => {
+    const NEXT = /\n.*machine --list .*\n.*machine > mine\.yaml/.source;
+    writeFileSync(join(home, 'latin1.yaml'), Buffer.from('# caf\xe9\n', 'latin1'));
+    const cases: [file: string, found: string][] = [
+      ['nothing.yaml', 'nothing\\.yaml:1:1: there is no such file'],
+      ['.', '\\.:1:1: this is a directory'],
+      ['bad.yaml/x', 'bad\\.yaml/x:1:1: there is no such file: .* is no directory'],
+      ['/dev/zero', '/dev/zero:1:1: a machine file has at most 1 MiB'],
+      ['latin1.yaml', 'latin1\\.yaml:1:6: the byte 0xe9 is no UTF-8'],
+    ];
+    for (const [file, found] of cases)
+      await check(t, `mount ${directory} --machine ${file}`, {
+        status: EXIT.usage,
+        err: new RegExp(`^${found}.*${NEXT}`),
+      });
+    const bad = await ap(`mount ${directory} --machine - < bad.yaml`);
+    t.equal(bad.status, EXIT.usage);
+    t.match(bad.stderr, /^stdin:4:\d+: adapters\[0\]\.mode: /);
+  });
+});
+
+t.test('3.1 machine files that only the command itself can read', { skip }, async (t) => {
+  const FILE = 'adapters: [{id: 0x2a, type: cex8, mode: cca}]\\ndomains: {usage: 6}\\n';
+  writeFileSync(join(home, 'mine.yaml'), FILE.replaceAll('\\n', '\n'));
+  const ways: [options: string, name: string][] = [
+    ['--machine - < mine.yaml', 'stdin'],
+    ['--machine /dev/stdin < mine.yaml', '/dev/stdin'],
+    [`--machine <(printf '${FILE}')`, '/dev/fd/\\d+'],
+    ['--machine ./mine.yaml', '\\./mine\\.yaml'],
+  ];
+  for (const [options, name] of ways) {
+    const dir = await machine(t, options);
+    const { stdout } = await check(t, 'show', { out: new RegExp(`^${name} · kernel `) });
+    t.match(stdout, /^ {2}2a CEX8C +Z$/m, options);
+    await check(t, `umount ${dir}`, { out: /is unmounted/ });
+  }
+});
+
+t.test('3.2 in a terminal: Ctrl-C, and a reader that goes away', { skip }, async (t) => {
+  const directory = mountPoint();
+  t.teardown(() => cleanUp(directory));
+  const command = `${process.execPath} ${COMMAND}`;
+  const env = `cd ${home}; export AP_SYSFS_RUNTIME_DIR=${registry}`;
+  for (const [words, first] of [
+    [`start ${directory}`, `A machine with four crypto cards is mounted on ${directory}.\n`],
+    [`start ${directory} --machine small`, `ap-sysfs: mounted on ${directory}: machine small, 1 card`],
+    [`mount --foreground ${directory} --machine small`, `ap-sysfs: mounted on ${directory}\n`],
+  ] as const) {
+    const run = `${env}; ${command} ${words} & p=$!; ${UNTIL_MOUNTED(directory)}; kill -INT $p; wait $p`;
+    const { status, stdout, stderr } = await shell(`set -m; ${run}`, 30);
+    t.equal(status, 0, stderr);
+    t.ok(stdout.startsWith(first), stdout);
+    t.ok(stdout.endsWith(`\nap-sysfs: ${directory} is unmounted\n`), 'a farewell');
+    t.notOk(isMounted(directory));
+  }
+  const pipe = `${env}; set -m; { ${command} start ${directory} & p=$!; ${UNTIL_MOUNTED(directory)}; sleep 0.5; kill -INT $p; wait $p; echo $? >&2; } | true`;
+  t.equal((await shell(pipe, 30)).stderr, '0\n');
+  t.notOk(isMounted(directory), 'nobody reads its words, and its mount goes all the same');
 });
 
 t.test('4 a machine', { skip }, async (t) => {
@@ -249,7 +345,10 @@ t.test('4 a machine', { skip }, async (t) => {
     const about = (await shell(`cat ${dir}/kernel/debug/ap_sim/about`)).stdout;
     t.match(about, `machine default\nkernel 6.12.107\nprofile 6.12\n`);
     t.match(about, `pid ${mount.pid}\n`);
-    t.equal(await ap(`mount ${dir}`).then(({ status }) => status), MOUNT_EXIT.busy);
+    await check(t, `mount ${dir}`, {
+      status: MOUNT_EXIT.busy,
+      err: new RegExp(`${dir} is busy: .*\\n {2}ap-sysfs umount ${dir} {4}ends the machine`),
+    });
   });
 
   t.test('4.2 hw', async (t) => {
@@ -267,6 +366,22 @@ t.test('4 a machine', { skip }, async (t) => {
     });
     await check(t, 'hw crad 3', { status: EXIT.usage, err: /unknown command "crad" .*\(did you mean card\?\)/ });
     await check(t, 'hw card 9 remove', { status: EXIT.failed, err: /there is no card 9\n.*hw show/ });
+    await check(t, "hw 'domain 7 add; bogus; domain 8 add'", {
+      status: EXIT.usage,
+      err: /hw: bogus: unknown command .*; nothing was done\n.*hw --help/,
+    });
+    await check(t, "hw 'domain 7 add; card 9 remove; domain 8 add'", {
+      status: EXIT.failed,
+      err: /there is no card 9; done before it: "domain 7 add"; not done: "domain 8 add"\n.*hw show/,
+    });
+    await check(t, 'hw domain 7 remove', {});
+    await check(t, 'hw qci off', {
+      status: EXIT.failed,
+      err: /not before the kernel boots: facilities: \{ qci: false \}/,
+    });
+    await check(t, 'hw queue 5 hold', { status: EXIT.usage, err: /"5" is not a queue/ });
+    for (const nothing of ["''", "';'"])
+      await check(t, `hw ${nothing}`, { status: EXIT.usage, err: /hw: this is no command\n.*hw --help/ });
   });
 
   t.test('4.3 guests, and show', async (t) => {
@@ -284,6 +399,12 @@ t.test('4 a machine', { skip }, async (t) => {
       err: /\(ENOENT\)\n.*show/,
     });
     await check(t, 'guest strat x', { status: EXIT.usage, err: /did you mean start\?\)\n.*guest --help/ });
+    await check(t, 'guest strat x', {
+      status: EXIT.usage,
+      err: /^ap-sysfs: guest: unknown command "strat" \(known: start raw/,
+    });
+    await check(t, 'guest start', { status: EXIT.usage, err: /start: the UUID is missing: start UUID\n.*show / });
+    t.notMatch((await ap('guest strat x')).stderr, /\bcmd\b/, 'words that nobody wrote');
     await check(t, `guest reset ${U}`, { status: EXIT.failed, err: /connect: .*\n +ap-sysfs guest / });
     await check(t, `guest start ${U}`, { out: `guest ${U} running\n` });
     await check(t, 'guest', { out: new RegExp(`^${U} pid `) });
@@ -327,8 +448,12 @@ t.test('4 a machine', { skip }, async (t) => {
     });
     await check(t, 'rmmod ap', { status: failed, err: /^rmmod: ERROR: Module ap is builtin\.\n/ });
     await check(t, 'rmmod zcrypt-cex4 zcrypt', {});
-    await check(t, 'modprobe zcrypt nosuch', { status: failed, err: /"nosuch" is no PARAMETER=VALUE\n/ });
+    await check(t, 'modprobe zcrypt nosuch=1', {});
+    await check(t, 'dmesg --level warn', { out: /zcrypt: unknown parameter 'nosuch' ignored\n$/ });
     await check(t, 'modprobe zcrypt_cex4', {});
+    for (const name of ["''", '..', "'../kernel'"])
+      for (const command of ['modprobe', 'modprobe -r', 'rmmod'])
+        await check(t, `${command} ${name}`, { status: failed, err: /(?:not found|is not currently loaded)/ });
     await check(t, 'modprobe nosuch', {
       status: failed,
       err: /^modprobe: FATAL: Module nosuch not found in directory \/lib\/modules\/6\.12\.107\n.*modules of this kernel: /,
@@ -553,16 +678,27 @@ t.test('5 which machine', { skip }, async (t) => {
   await check(t, 'show', { out: new RegExp(`^small · kernel 7\\.2\\.13 · on ${a}`) }, `AP_SYSFS=${a}`);
   await check(t, `show --sys ${b}`, { out: new RegExp(` on ${b}`) }, `AP_SYSFS=${a}`);
   await check(t, `--sys ${b} show`, { out: new RegExp(` on ${b}`) });
+  const follower = ap(`dmesg --follow --sys ${a}`);
+  await new Promise((resolve) => setTimeout(resolve, 1500));
   await check(t, `umount ${a}`, { out: `ap-sysfs: ${a} is unmounted\n` });
+  t.match(await follower, { status: 0, stderr: `ap-sysfs: ${a} was unmounted\n` }, 'who follows it ends with it');
   await check(t, 'show', { out: new RegExp(` on ${b}`) });
   t.equal(readdirSync(a).length, 0, 'the directory is as before');
   t.same(readdirSync(registry).filter((name) => name.endsWith('.json')).length, 1, 'its note is gone');
 
   t.test('a daemon that was killed', async (t) => {
     const [{ pid }] = JSON.parse((await ap('status --json')).stdout);
+    const followers = ['dmesg --follow', 'trace --follow --kind none'].map((line) => ap(line));
+    await new Promise((resolve) => setTimeout(resolve, 2000));
     process.kill(pid, 'SIGKILL');
+    for (const follower of followers) {
+      const { status, stderr } = await follower;
+      t.equal(status, EXIT.noMachine, 'who follows it ends with it');
+      t.match(stderr, new RegExp(`^ap-sysfs: the daemon of ${b} has died\n {2}ap-sysfs umount ${b} `));
+    }
     for (let i = 0; i < 50 && existsSync(`/proc/${pid}`); i++) await new Promise((resolve) => setTimeout(resolve, 20));
-    await check(t, 'status', { out: /its daemon has died\n[\s\S]*ap-sysfs umount / });
+    await check(t, 'status', { status: EXIT.dead, out: /its daemon has died\n[\s\S]*ap-sysfs umount / });
+    t.equal((await ap('status --json')).status, EXIT.dead);
     await check(t, 'show', { status: EXIT.noMachine, err: /the daemon of \S+ has died\n {2}ap-sysfs umount / });
     await check(t, `hw show --sys ${b}`, { status: EXIT.noMachine, err: /has died/ });
     await check(t, 'umount', { out: `ap-sysfs: ${b} is unmounted\n` });
@@ -585,13 +721,40 @@ t.test('6 another user', { skip: skip || (!isRoot && 'needs root') }, async (t) 
     shell(`cd / && ${nobody} env AP_SYSFS_RUNTIME_DIR=${registry} ${process.execPath} ${COMMAND} ${line}`);
   const shown = await as(`show --sys ${dir}`);
   t.equal(shown.status, 0, shown.stderr);
-  t.match(shown.stdout, /00 CEX8C +Z[\s\S]*not to be seen: the control files belong to another user/);
+  t.match(shown.stdout, /00 CEX8C +Z[\s\S]*not to be seen\n\nNot shown\n {2}you may not read: guests, serial numbers/);
+  t.match(shown.stdout, new RegExp(`sudo ap-sysfs show --sys ${dir} .*\n.*--owner 65534:65534`));
+  t.same(JSON.parse((await as(`show --json --sys ${dir}`)).stdout).unreadable, ['kernel/debug/ap_sim']);
+  t.same(JSON.parse((await ap('show --json')).stdout).unreadable, [], 'its owner sees all');
+  const modprobe = await as('modprobe vfio_ap');
+  t.equal(modprobe.status, EXIT.failed);
+  t.match(modprobe.stderr, /control files of .* belong to another user\n.*--owner 65534:65534/);
   const refused = await as('hw show');
   t.equal(refused.status, EXIT.failed);
   t.match(refused.stderr, /control files of .* belong to another user\n.*--owner 65534:65534/);
   const ended = await as('umount');
   t.equal(ended.status, EXIT.unmount);
   t.match(ended.stderr, /cannot be told to end: .*\n.*sudo ap-sysfs umount/);
+});
+
+t.test('6.1 a user without a name', { skip: skip || (!isRoot && 'needs root') }, async (t) => {
+  const nameless = 'setpriv --reuid 54321 --regid 54321 --clear-groups env NO_COLOR=1';
+  if ((await shell(`${nameless} test -r ${COMMAND}`)).status !== 0) return void t.pass('the clone is private');
+  const directory = mountPoint();
+  t.teardown(() => cleanUp(directory));
+  await shell(`chmod 777 ${directory}`);
+  const as = (line: string): Promise<Outcome> =>
+    shell(`cd ${directory} && ${nameless} AP_SYSFS_RUNTIME_DIR=${directory} ${process.execPath} ${COMMAND} ${line}`);
+  for (const line of [`mount ${directory}`, `start ${directory}`]) {
+    const { status, stderr } = await as(line);
+    t.equal(status, MOUNT_EXIT['no-permission'], line);
+    t.match(
+      stderr,
+      /users who have a name, and user 54321 has none in \/etc\/passwd\n {2}as root: echo "user54321:x:54321:54321:/,
+    );
+  }
+  const doctor = await as('doctor');
+  t.equal(doctor.status, EXIT.failed);
+  t.match(doctor.stdout, /missing +name of the user: user 54321 has none[\s\S]*1 missing: /);
 });
 
 t.test('7 the log', { skip }, async (t) => {

@@ -28,6 +28,8 @@ function system(changes: { files?: Record<string, string | undefined>; uid?: num
   const there = Object.entries(files).filter(([, content]) => content !== undefined);
   return {
     uid: 1000,
+    gid: 1000,
+    userName: 'me',
     nodeVersion: '20.0.0',
     path: ['/usr/bin'],
     exists: (path) => there.some(([name]) => name === path || name.startsWith(`${path}/`)),
@@ -44,7 +46,7 @@ const lacks = (host: Host) => examine(host).filter(({ verdict }) => verdict !== 
 
 t.test('doctor: a system stripped of each need', async (t) => {
   t.same(lacks(system()), [], 'nothing is missing');
-  t.same(lacks(system({ uid: 0 })), [], 'nor for root');
+  t.same(lacks(system({ uid: 0, userName: undefined })), [], 'nor for root');
   const cases: [string, Parameters<typeof system>[0], need: string, verdict: string, mend: RegExp][] = [
     ['an old Node', { nodeVersion: '18.20.1' }, 'Node.js', 'missing', /Node\.js 20 or newer/],
     ['no /dev/fuse', { files: { '/dev/fuse': undefined } }, '/dev/fuse', 'missing', /^sudo modprobe fuse$/],
@@ -105,6 +107,13 @@ t.test('doctor: a system stripped of each need', async (t) => {
       'fusermount',
       'missing',
       /install fusermount/,
+    ],
+    [
+      'a user without a name',
+      { userName: undefined },
+      'name of the user',
+      'missing',
+      /^as root: echo "user1000:x:1000:1000:/,
     ],
     [
       'user name spaces off',
@@ -182,6 +191,7 @@ function machine(cards: number, domains: number, changes: Partial<MachineView> =
     controlDomains: ids(domains),
     mdevs: [],
     guests: [],
+    unreadable: [],
     ...changes,
   };
 }
