@@ -320,6 +320,31 @@ t.test('what is open in a guest when it ends: files are gone, waits end', async 
   s.sound(t);
 });
 
+t.test('a protected guest binds its queues first, and its page is shared with the host', async (t) => {
+  const s = await bootWithMdev();
+  await s.put('-6', `${B}/apmask`);
+  await s.hw('card 6 type cex8 ep11');
+  await s.assign(U1, 'assign_adapter 6');
+  const vm = await startGuest(s, 'protected');
+  t.equal(irqResources(s, U1, '05.0004', 6).slice(0, 5), 'isc 6', 'interrupts are enabled');
+  const bind = 'devices/ap/card06/06.0004/se_bind';
+  t.equal(await vm.read(bind), 'unbound\n');
+  t.equal(await vm.put(1, bind), 'ok');
+  t.equal(await vm.read(bind), 'bound\n');
+  t.equal(await vm.put(1, 'devices/ap/card06/06.0004/se_associate'), 'ok');
+  await s.m.settle();
+  t.equal(await vm.read('devices/ap/card06/06.0004/se_associate'), 'associated 1\n');
+  t.notOk(s.m.sh.exists(vm.path('devices/ap/card05/05.0004/se_bind')), 'CCA cannot be bound');
+  await s.guest(`reset ${U1}`);
+  await s.m.settle();
+  t.equal(await vm.read(bind), 'unbound\n', 'a new start begins anew');
+  const hardware = s.m.world.machine.queue(0x0604);
+  t.equal(hardware?.bindState, 2);
+  await s.guest(`exit ${U1}`);
+  t.equal(hardware?.bindState, 0, 'nobody has it');
+  s.sound(t);
+});
+
 t.test('inode numbers of a guest and of its host are different', async (t) => {
   const s = await bootWithMdev();
   const vm = await startGuest(s);
