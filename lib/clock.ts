@@ -28,7 +28,7 @@ class SimTimer implements Timer {
   constructor(
     readonly expires: Nanoseconds,
     readonly order: number,
-    readonly fire: () => void,
+    public fire: () => void,
     readonly background: boolean,
     readonly name: string,
     readonly clock: SimClock,
@@ -37,10 +37,14 @@ class SimTimer implements Timer {
   cancel(): boolean {
     if (!this.pending) return false;
     this.pending = false;
+    // It may stay in the heap for a while; what it was for need not.
+    this.fire = nothing;
     this.clock.forget(this);
     return true;
   }
 }
+
+const nothing = (): void => undefined;
 
 const before = (a: SimTimer, b: SimTimer): boolean =>
   a.expires < b.expires || (a.expires === b.expires && a.order < b.order);

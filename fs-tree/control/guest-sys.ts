@@ -12,15 +12,21 @@ import type { DirEntry, DirNode, FileNode, IoContext, Node } from '../kernfs/nod
 import { sysfsRoot } from '../sysfs/tree.js';
 
 /** The root of the kernel that a guest runs now. */
-export const guestSys = (guest: Guest, kernel: Kernel): DirNode => new GuestDir(guest, sysfsRoot(kernel));
+export const guestSys = (guest: Guest, kernel: Kernel): DirNode => new GuestDir({ guest, kernel }, sysfsRoot(kernel));
+
+/** A kernel in the virtual machine that it runs in. */
+interface Booted {
+  readonly guest: Guest;
+  readonly kernel: Kernel;
+}
 
 class GuestDir implements DirNode {
   readonly kind = 'dir';
-  readonly #guest: Guest;
+  readonly #booted: Booted;
   readonly #dir: DirNode;
 
-  constructor(guest: Guest, dir: DirNode) {
-    this.#guest = guest;
+  constructor(booted: Booted, dir: DirNode) {
+    this.#booted = booted;
     this.#dir = dir;
   }
 
@@ -42,8 +48,8 @@ class GuestDir implements DirNode {
 
   lookup(name: string): Node | undefined {
     const node = this.#dir.alive ? this.#dir.lookup(name) : undefined;
-    if (node?.kind === 'dir') return new GuestDir(this.#guest, node);
-    return node?.kind === 'file' ? guestFile(this.#guest, node) : node;
+    if (node?.kind === 'dir') return new GuestDir(this.#booted, node);
+    return node?.kind === 'file' ? guestFile(this.#booted, node) : node;
   }
 
   entries(): Iterable<DirEntry> {
@@ -55,7 +61,7 @@ class GuestDir implements DirNode {
   }
 }
 
-function guestFile(guest: Guest, file: FileNode): FileNode {
+function guestFile(booted: Booted, file: FileNode): FileNode {
   const { show, store } = file;
   return {
     kind: 'file',
@@ -67,18 +73,21 @@ function guestFile(guest: Guest, file: FileNode): FileNode {
     get alive() {
       return file.alive;
     },
-    show: show && ((io: IoContext) => whileOn(guest, show(io))),
-    store: store && ((text: string, io: IoContext) => whileOn(guest, store(text, io))),
+    show: show && ((io: IoContext) => whileOn(booted, () => show(io))),
+    store: store && ((text: string, io: IoContext) => whileOn(booted, () => store(text, io))),
     enter: (task) => file.enter(task),
     leave: (task) => file.leave(task),
   };
 }
 
 /** Waits no longer than the virtual machine is on. @throws ENODEV */
-function whileOn<T>(guest: Guest, work: T | Promise<T>): T | Promise<T> {
-  if (!(work instanceof Promise)) return work;
+function whileOn<T>({ guest, kernel }: Booted, work: () => T | Promise<T>): T | Promise<T> {
+  const result = work();
+  if (!(result instanceof Promise)) return result;
   return new Promise<T>((resolve, reject) => {
-    const forget = guest.onPowerOff(() => reject(new KernelError('ENODEV')));
-    work.then(resolve, reject).finally(forget);
+    const ended = (): void => reject(new KernelError('ENODEV'));
+    const forget = guest.onPowerOff(ended);
+    if (guest.kernel !== kernel) ended();
+    result.then(resolve, reject).finally(forget);
   });
 }

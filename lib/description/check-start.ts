@@ -4,7 +4,7 @@
 import { DEFAULT_MODULES } from '../kernel.js';
 import { idsOf } from './build.js';
 import { QueueOwners } from './check-owners.js';
-import type { MachineDescription, MdevDescription } from './description.js';
+import type { GuestDescription, MachineDescription, MdevDescription } from './description.js';
 import { didYouMean } from './nearest.js';
 import type { FieldPath } from './problem.js';
 import { idText, type Problems } from './problems.js';
@@ -37,7 +37,16 @@ export function checkDevices(problems: Problems, description: MachineDescription
     if (autostart && first !== undefined)
       problems.error(['guests', i, 'mdev'], `guests[${first}] has this mdev already`);
     if (autostart && first === undefined) started.set(uuid, i);
+    checkGuestKernel(problems, guests[i] ?? { mdev }, ['guests', i]);
   }
+}
+
+/** Without a virtual CPU nothing runs that could have a kernel or be told of anything. */
+function checkGuestKernel(problems: Problems, guest: GuestDescription, path: FieldPath): void {
+  if (guest.vcpus !== 0) return;
+  for (const field of ['name', 'kernel', 'protected'] as const)
+    if (guest[field] !== undefined)
+      problems.warning([...path, field], 'a guest without virtual CPUs has no use for it');
 }
 
 type MatrixField = 'adapters' | 'domains' | 'controlDomains';

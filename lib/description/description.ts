@@ -154,14 +154,30 @@ export interface MdevDescription {
   readonly controlDomains?: readonly number[];
 }
 
+/** What a virtual machine has of what its host has; all of it unless said otherwise. */
+export interface GuestFacilities {
+  /** AP instructions are interpreted. */
+  readonly ap?: boolean;
+  /** Interrupts of AP queues reach its CPUs. */
+  readonly interrupts?: boolean;
+  /** Its monitor tells it when its AP configuration changes (never with hosts before 7.2). */
+  readonly changeEvents?: boolean;
+}
+
 /** A virtual machine that an mdev is passed through to. */
 export interface GuestDescription {
   /** UUID of the mdev. */
   readonly mdev: string;
+  /** What it is called (default: the UUID). */
+  readonly name?: string;
   /** Default true: it runs when the machine is up. */
   readonly autostart?: boolean;
-  /** Virtual CPUs (default 0: none was started). */
+  /** Virtual CPUs (default 1); 0: it holds its queues and runs no kernel. */
   readonly vcpus?: number;
+  readonly kernel?: KernelDescription;
+  readonly facilities?: GuestFacilities;
+  /** A secure-execution guest (default false). */
+  readonly protected?: boolean;
   /** It gives the device back when the host asks for it (default false). */
   readonly releaseOnRequest?: boolean;
 }

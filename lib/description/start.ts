@@ -9,7 +9,7 @@ import { type Errno, isKernelError, KernelError } from '../errno.js';
 import type { Task } from '../sync/task.js';
 import { MatrixMdev } from '../vfio-ap/matrix.js';
 import { strerror } from '../vmm/strerror.js';
-import { CallFailed, type Vmm } from '../vmm/vmm.js';
+import { CallFailed, type Vmm, type VmmOptions } from '../vmm/vmm.js';
 import type { World } from '../world.js';
 import type { GuestDescription, MachineDescription, MdevDescription } from './description.js';
 import type { FieldPath, Problem } from './problem.js';
@@ -72,10 +72,28 @@ function* assignments(world: World, task: Task, mdev: MdevDescription): Generato
 }
 
 async function startGuest(world: World, guest: GuestDescription): Promise<Vmm> {
-  const { vcpus = 0, releaseOnRequest = false } = guest;
-  const vmm = await world.vmms.start(guest.mdev.toLowerCase());
-  for (let i = 0; i < vcpus; i++) vmm.vm?.createVcpu();
+  const { releaseOnRequest = false } = guest;
+  const vmm = await world.vmms.start(guest.mdev.toLowerCase(), vmmOptions(guest));
   vmm.autoclose = releaseOnRequest;
   if (releaseOnRequest) await vmm.run(() => vmm.setIrq('REQUEST', true));
   return vmm;
+}
+
+/** What the monitor of a guest is told. */
+function vmmOptions(guest: GuestDescription): VmmOptions {
+  const { name, vcpus = 1, kernel: { version, ...kernel } = {}, facilities = {} } = guest;
+  const variant = facilities.ap === false ? ({ variant: 'noapie' } as const) : {};
+  if (vcpus === 0) return variant;
+  return {
+    ...variant,
+    guest: {
+      ...kernel,
+      vcpus,
+      ...(version !== undefined && { version }),
+      ...(name !== undefined && { name }),
+      ...(guest.protected !== undefined && { protectedGuest: guest.protected }),
+      ...(facilities.interrupts !== undefined && { aiv: facilities.interrupts }),
+      ...(facilities.changeEvents !== undefined && { notify: facilities.changeEvents }),
+    },
+  };
 }

@@ -18,6 +18,7 @@ import { DEFAULT_KERNEL, PROFILES } from '../profile/tables.js';
 import type { Task } from '../sync/task.js';
 import { GuestInstructions, type GuestPlatform } from './instructions.js';
 import { type GuestClock, guestPorts } from './ports.js';
+import { SecureQueues } from './secure-queues.js';
 import { Vcpus } from './vcpus.js';
 
 /** A guest has no use for the module that hands queues to guests. */
@@ -62,6 +63,7 @@ export class Guest implements GuestPlatform {
   readonly #configHandlers = new Set<() => void>();
   readonly #offListeners = new Set<() => void>();
   #dropInterrupts: (() => void) | undefined;
+  #secureQueues: SecureQueues | undefined;
 
   constructor(host: GuestHost, name: string, vm: Vm, options: GuestOptions = {}) {
     this.#host = host;
@@ -121,6 +123,7 @@ export class Guest implements GuestPlatform {
     this.#state = 'booting';
     if (this.vm.gisa)
       this.#dropInterrupts = machine.onGisaInterrupt(this.vm.gisa.designation, (queue) => this.#interruption(queue));
+    if (this.protectedGuest && this.#hasAp) this.#secureQueues = new SecureQueues(machine, this.vm);
     const ports = guestPorts(host.core.ports, this.name);
     this.#clock = ports.clock;
     const kernel = new Kernel(ports, new GuestInstructions(machine, this), PROFILES[this.version], {
@@ -175,6 +178,8 @@ export class Guest implements GuestPlatform {
     this.#clock?.stop();
     this.#dropInterrupts?.();
     this.#dropInterrupts = undefined;
+    this.#secureQueues?.release();
+    this.#secureQueues = undefined;
     this.#interruptHandlers.clear();
     this.#configHandlers.clear();
     this.kernel?.powerOff();

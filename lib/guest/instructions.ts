@@ -77,6 +77,11 @@ export class GuestInstructions extends InterpretedInstructions implements ApInst
     return super.available && this.#platform.hasAp;
   }
 
+  /** Guests of guests are not offered, as with `nested=0` of kvm. */
+  override get sief2(): boolean {
+    return false;
+  }
+
   override get zvm(): boolean {
     return false;
   }

@@ -64,6 +64,10 @@ export abstract class InterpretedInstructions {
     return this.#machine.apInstructions;
   }
 
+  get sief2(): boolean {
+    return true;
+  }
+
   get zvm(): boolean {
     return this.#machine.zvm;
   }

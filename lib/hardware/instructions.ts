@@ -133,6 +133,8 @@ export interface ApInstructions {
   readonly available: boolean;
   /** Facility bits: 12 QCI, 15 AP facilities test, 65 AP interrupts. */
   hasFacility(bit: 12 | 15 | 65): boolean;
+  /** Can run guests itself (SIE, `sclp.has_sief2`): KVM needs it. */
+  readonly sief2: boolean;
   /** Runs as a z/VM guest (slower high-frequency poll). */
   readonly zvm: boolean;
   /** Runs as a secure-execution guest (`is_prot_virt_guest`). */

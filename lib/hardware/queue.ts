@@ -62,6 +62,9 @@ export class HardwareQueue {
   bindState: number;
   replyFault: ReplyFault | undefined;
 
+  /** A secure-execution guest has it, and must bind it before use. */
+  #secureGuest = false;
+
   /** Requests answered since the queue came into being. */
   answered = 0;
 
@@ -235,6 +238,14 @@ export class HardwareQueue {
     this.bindState = this.#unboundState();
   }
 
+  /** A secure-execution guest gets it, or loses it: nothing of an earlier binding is left. */
+  setSecureGuest(on: boolean): void {
+    if (this.#secureGuest === on) return;
+    this.#secureGuest = on;
+    this.#assocPollsLeft = 0;
+    this.bindState = this.#unboundState();
+  }
+
   /** Held requests start to be worked on. */
   release(): void {
     this.hold = false;
@@ -320,15 +331,19 @@ export class HardwareQueue {
     };
   }
 
+  get #isSecure(): boolean {
+    return this.#machine.protVirtGuest || this.#secureGuest;
+  }
+
   /** Without secure execution 0; with it EP11 and accelerators wait to be bound, CCA is unusable. */
   #unboundState(): number {
-    if (!this.#machine.protVirtGuest) return 0;
+    if (!this.#isSecure) return 0;
     return this.#adapter.description.mode === 'cca' ? 3 : 2;
   }
 
   /** After binding, EP11 still needs a secret; also what a plain reset leaves of an association. */
   #boundState(): number {
-    if (!this.#machine.protVirtGuest) return 0;
+    if (!this.#isSecure) return 0;
     return this.#adapter.description.mode === 'ep11' ? 1 : 0;
   }
 

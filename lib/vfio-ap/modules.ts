@@ -45,6 +45,10 @@ export class VfioStack {
     this.#define('vfio_iommu_type1', ['vfio'], { init: async () => {}, exit: async () => {} });
     this.#define('kvm', [], {
       init: async (task, module) => {
+        if (!kernel.hw.sief2) {
+          kernel.core.log.print('info', 'kvm-s390: SIE is not available');
+          throw new KernelError('ENODEV');
+        }
         this.kvm = new Kvm(kernel.core, kernel.hw, module);
         await this.kvm.init(task, kernel.misc);
       },

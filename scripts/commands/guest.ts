@@ -8,9 +8,15 @@ import { runWords, wordsCommand } from '../words-command.js';
 
 const VOCABULARY = `
 Commands (UUID: of the mdev that is passed through):
-  start UUID [nokvm|noadd|noapie]    a VM that opens the device
+  start UUID [WORDS]                 a VM with the device that boots a kernel:
+    kernel=6.12 name=NAME vcpus=N      which one, its name, its virtual CPUs
+    modules=A,B cmdline=..             modules; command line (the last word)
+    noaiv nonotify protected           no interrupts; told nothing; secure
+    nokernel                           its virtual CPUs never run
+    nokvm|noadd|noapie|nocrycb         what the VM has not
+  reset UUID                         the VM is reset, and its kernel boots anew
   exit UUID                          it ends
-  info|irqinfo|reset|events UUID     what a VMM asks of the device
+  info|irqinfo|events UUID           what a VMM asks of the device
   reqirq UUID [off]                  be told when the host wants the device back
   cfgirq UUID [off]                  be told when the AP configuration changes
   autoclose UUID [off]               give the device back when asked
@@ -29,7 +35,11 @@ export function addGuest(program: Command): void {
   examples(command, [
     ['ap-sysfs guest start 11111111-1111-4111-8111-111111111111', 'a guest with that mdev'],
     ['ap-sysfs guest', 'the guests that run'],
-    ['ap-sysfs guest reset 11111111-1111-4111-8111-111111111111', 'VFIO_DEVICE_RESET'],
+    [
+      'ap-sysfs guest start 11111111-1111-4111-8111-111111111111 name=web',
+      'its /sys: kernel/debug/ap_sim/guests/web/sys',
+    ],
+    ['ap-sysfs guest reset 11111111-1111-4111-8111-111111111111', 'VFIO_DEVICE_RESET, and it boots anew'],
     ['ap-sysfs guest exit 11111111-1111-4111-8111-111111111111', 'end it'],
   ]).action((words: string[], options: { sys?: string }, self: Command) => {
     runWords('guest', words, self, {

@@ -5,6 +5,7 @@ import { CONTROL } from '../mounts/control.js';
 import { duration, paragraph, table, title } from '../output/table.js';
 import { colour } from '../output/terminal.js';
 import { hex2, idRanges, idsInMask, runName, runs } from './ids.js';
+import { insideLines } from './inside.js';
 import { drawMatrix, FEW_CARDS } from './matrix.js';
 import { cellsOf, type MdevSummary, summarise } from './queues.js';
 import type { CardView, GuestView, MachineView } from './read.js';
@@ -102,8 +103,9 @@ function drawGuests(view: MachineView, mdevs: readonly MdevSummary[]): string {
   const guests = view.guests.map((guest) => {
     const summary = mdevs.find(({ mdev }) => mdev.uuid === guest.uuid);
     const state = guest.open ? colour.green('running') : colour.yellow('device closed');
-    const head = `  ${colour.bold(colour.cyan(summary?.letter ?? '-'))}  ${guest.uuid}  ${state}, ${guest.vcpus} vcpus\n`;
-    return head + (guest.apcb ? apcbLines(guest.apcb) : '') + (summary && guest.open ? keptLines(summary) : '');
+    const head = `  ${colour.bold(colour.cyan(summary?.letter ?? '-'))}  ${guest.uuid}  ${state}, ${guest.vcpus} vcpus${guest.name ? ` · ${guest.name}` : ''}\n`;
+    const apcb = guest.apcb ? apcbLines(guest.apcb) : '';
+    return head + apcb + insideLines(guest) + (summary && guest.open ? keptLines(summary) : '');
   });
   const kept = mdevs
     .filter(({ guest, filtered, filteredDomains }) => !guest && filtered.length + filteredDomains.length > 0)

@@ -53,6 +53,20 @@ export interface GuestView {
   readonly vcpus: number;
   /** Masks as its hardware has them; undefined: it has no VM. */
   readonly apcb: { readonly apm: string; readonly aqm: string; readonly adm: string } | undefined;
+  /** What it is called, if not by its UUID. */
+  readonly name: string | undefined;
+  /** The kernel that it runs; undefined: none. */
+  readonly inside: InsideView | undefined;
+}
+
+export interface InsideView {
+  readonly version: string;
+  /** booting, running, off or crashed. */
+  readonly state: string;
+  /** Queue devices of its bus; undefined: it has no bus. */
+  readonly queues: readonly string[] | undefined;
+  /** Queues that the host has devices of: what a guest can find at all. */
+  readonly existing: ReadonlySet<string>;
 }
 
 export interface MachineView {
@@ -140,7 +154,7 @@ export function readMachine(control: Control): MachineView {
     usageDomains: sys.mask('bus/ap/ap_usage_domain_mask'),
     controlDomains: sys.mask('bus/ap/ap_control_domain_mask'),
     mdevs: readMdevs(sys),
-    guests: readGuests(control),
+    guests: readGuests(control, sys),
   };
   if (view.guests === undefined) sys.denied.push(CONTROL);
   return { ...view, unreadable: sys.denied };
@@ -221,12 +235,17 @@ function matrixIn(text = ''): MatrixView {
   return { adapters: [...adapters], domains: [...domains] };
 }
 
-function readGuests(control: Control): GuestView[] | undefined {
+function readGuests(control: Control, sys: Sysfs): GuestView[] | undefined {
   const text = control.readIfAllowed('guest');
   if (text === undefined) return undefined;
-  return [...text.matchAll(/^(\S+) pid (\d+) device (open|closed) vcpus (\d+)/gm)].map(
-    ([, uuid = '', pid, device, vcpus]) => {
-      const masks = [...(control.readIfAllowed(`guests/${uuid}/apcb`) ?? '').matchAll(/^(a[pqd]m) (0x\S+)$/gm)];
+  const existing = new Set(sys.list('bus/ap/devices').filter((device) => QUEUE.test(device)));
+  return [...text.matchAll(/^(\S+) pid (\d+) device (open|closed) vcpus (\d+)(.*)$/gm)].map(
+    ([, uuid = '', pid, device, vcpus, more = '']) => {
+      const name = / name (\S+)/.exec(more)?.[1];
+      const [, version, state = ''] = / kernel (\S+) (\S+)/.exec(more) ?? [];
+      const its = `guests/${name ?? uuid}`;
+      const bus = `kernel/debug/ap_sim/${its}/sys/bus/ap`;
+      const masks = [...(control.readIfAllowed(`${its}/apcb`) ?? '').matchAll(/^(a[pqd]m) (0x\S+)$/gm)];
       const [apm, aqm, adm] = ['apm', 'aqm', 'adm'].map((name) => masks.find(([, n]) => n === name)?.[2]);
       return {
         uuid,
@@ -234,7 +253,18 @@ function readGuests(control: Control): GuestView[] | undefined {
         open: device === 'open',
         vcpus: Number(vcpus),
         apcb: apm && aqm && adm ? { apm, aqm, adm } : undefined,
+        name,
+        inside: version === undefined ? undefined : { version, state, queues: queuesOn(sys, bus), existing },
       };
     },
   );
+}
+
+/** Queue devices of a bus, in order; undefined: there is no such bus. */
+function queuesOn(sys: Sysfs, bus: string): string[] | undefined {
+  if (sys.list(bus).length === 0) return undefined;
+  return sys
+    .list(`${bus}/devices`)
+    .filter((name) => QUEUE.test(name))
+    .sort();
 }

@@ -3,7 +3,8 @@
  * files only, for each kernel; where a kernel differs the row says why.
  */
 import t from 'tap';
-import { B, boot, D, KERNELS, SIM, U1, U2 } from '../support/scenario.js';
+import { GuestSide } from '../support/guests.js';
+import { B, boot, D, KERNELS, type Scenario, SIM, U1, U2 } from '../support/scenario.js';
 
 for (const version of KERNELS) {
   const is72 = version === '7.2';
@@ -154,3 +155,65 @@ for (const version of KERNELS) {
     s.sound(t);
   });
 }
+
+/** The rows that change what a guest has, each with what it then sees; one that needs a scan is given one. */
+const ROWS: readonly (readonly [row: string, act: (s: Scenario) => Promise<unknown>])[] = [
+  ['an adapter alone', (s) => s.assign(U1, 'assign_adapter 5')],
+  ['a domain of the host pool, refused', (s) => s.assign(U1, 'assign_domain 4')],
+  ['-5 > apmask', (s) => s.put('-5', `${B}/apmask`)],
+  ['the domain', (s) => s.assign(U1, 'assign_domain 4')],
+  ['a second domain', (s) => s.assign(U1, 'assign_domain 0xab')],
+  ['a domain that the host has not', (s) => s.assign(U1, 'assign_domain 7')],
+  ['+5 > apmask, refused', (s) => s.put('+5', `${B}/apmask`)],
+  ['a queue leaves vfio_ap', (s) => s.put('05.00ab', `${B}/drivers/vfio_ap/unbind`)],
+  ['its domain is unassigned', (s) => s.assign(U1, 'unassign_domain 0xab')],
+  ['a new assignment filters anew', (s) => s.assign(U1, 'assign_domain 9')],
+  ['the host loses the adapter', (s) => s.hw('card 5 apm off')],
+  ['the host gets it back', (s) => s.hw('card 5 apm on')],
+];
+
+for (const version of KERNELS)
+  t.test(`kernel ${version}: a guest that runs all the time sees its guest_matrix at every row`, async (t) => {
+    const s = await boot({ kernel: version });
+    await s.create(U1);
+    await s.guest(`start ${U1} name=vm`);
+    const vm = new GuestSide(s, 'vm');
+    const seen: string[] = [];
+    for (const [row, act] of ROWS) {
+      await act(s);
+      await s.m.settle();
+      // Hosts before 7.2 do not tell their guests.
+      if (version !== '7.2') t.equal(await vm.put(1, 'bus/ap/scans'), 'ok');
+      await s.m.settle();
+      const lines = (await s.guestMatrix(U1)).split('\n').filter((line) => /^..\.....$/.test(line));
+      const names = lines.map((line) => `${line}\n`).join('');
+      // Kernel 6.12 leaves the masks of a VM that loses its last adapter (spec 13): the queues are gone all the same.
+      t.equal(vm.queues(), names, row);
+      t.same(
+        s.m.sh.ls(vm.path('devices/ap')).filter((name) => name.startsWith('card')),
+        names === '' ? [] : ['card05'],
+        `${row}: its cards`,
+      );
+      seen.push(names.replaceAll('\n', ' '));
+    }
+    t.same(seen, [
+      '',
+      '',
+      '',
+      '05.0004 ',
+      '05.0004 05.00ab ',
+      '05.0004 05.00ab ',
+      '05.0004 05.00ab ',
+      '',
+      '',
+      '05.0004 ',
+      '',
+      '05.0004 ',
+    ]);
+    const removal = s.put(1, s.mdev(U1, 'remove'));
+    await s.m.settle();
+    t.equal(vm.queues(), version === '7.2' ? '' : '05.0004\n', 'what is wanted back is taken at once (7.2)');
+    await s.guest(`exit ${U1}`);
+    t.equal(await removal, 'ok');
+    s.sound(t);
+  });

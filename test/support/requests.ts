@@ -3,6 +3,7 @@
  */
 import { isKernelError } from '../../lib/errno.js';
 import { fromBigInt, toBigInt } from '../../lib/hardware/bytes.js';
+import type { Kernel } from '../../lib/kernel.js';
 import { Task } from '../../lib/sync/task.js';
 import type { ZcryptFile } from '../../lib/zcrypt/file.js';
 import { AUTOSEL_DOM, AUTOSELECT } from '../../lib/zcrypt/user.js';
@@ -31,8 +32,12 @@ export class Requests {
     this.#file = file;
   }
 
-  static async open({ m }: Scenario): Promise<Requests> {
-    const { kernel } = m.world;
+  static open({ m }: Scenario): Promise<Requests> {
+    return Requests.on(m.world.kernel);
+  }
+
+  /** Programs of this kernel, a guest's for instance. */
+  static async on(kernel: Kernel): Promise<Requests> {
     const task = new Task({ pid: 6999, comm: 'cryptoload' });
     return new Requests(await kernel.zcrypt.open(task, { major: 10, minor: kernel.profile.z90cryptMinor }));
   }

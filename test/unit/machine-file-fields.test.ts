@@ -225,7 +225,10 @@ t.test('mdevs and guests to begin with', async (t) => {
   t.equal(await m.sh.read(`${MDEV}/guest_matrix`), '00.0004\n00.0009\n01.0004\n01.0009\n');
   t.equal(await m.sh.read(`${MDEV}/control_domains`), '0004\n0005\n');
   t.equal(await m.sh.read(`devices/vfio_ap/matrix/${UUID.replace('1', '2')}/matrix`), '.0007\n');
-  t.match(await m.sh.read(`${CONTROL}/guest`), /^11111111-\S+ pid \d+ device open vcpus 2 autoclose\n$/);
+  t.match(
+    await m.sh.read(`${CONTROL}/guest`),
+    /^11111111-\S+ pid \d+ device open vcpus 2 autoclose kernel 7\.2 running\n$/,
+  );
   t.match(await m.sh.read(`${CONTROL}/guests/${UUID}/apcb`), /^apm 0xc0{63}\naqm 0x084/);
   await m.sh.echo(1, `${MDEV}/remove`);
   await m.settle();
@@ -237,7 +240,36 @@ t.test('over-provisioned: the guest gets what is there', async (t) => {
   const m = await boot(two(`${DEVICES}guests:\n  - {mdev: ${UUID}}\n`));
   t.equal(await m.sh.read(`${MDEV}/matrix`), '00.0004\n00.0009\n01.0004\n01.0009\n');
   t.equal(await m.sh.read(`${MDEV}/guest_matrix`), '00.0004\n01.0004\n');
-  t.match(await m.sh.read(`${CONTROL}/guest`), /device open vcpus 0\n$/);
+  t.match(await m.sh.read(`${CONTROL}/guest`), /device open vcpus 1 kernel 7\.2 running\n$/);
+});
+
+t.test('what a guest is given: a name, a kernel, less than its host has', async (t) => {
+  const guest = (...lines: string[]): string =>
+    two(`${DEVICES}guests:\n  - mdev: ${UUID}\n    name: web\n${lines.map((line) => `    ${line}\n`).join('')}`);
+  const WEB = `${CONTROL}/guests/web`;
+  const m = await boot(
+    guest(
+      'vcpus: 3',
+      'kernel: {version: 6.12, command-line: quiet ap.aqmask=+4, modules: [zcrypt], debug-attributes: true}',
+      'facilities: {interrupts: false, change-events: false}',
+    ),
+  );
+  t.match(await m.sh.read(`${WEB}/kernel`), /^state running\nversion 6\.12\.107\nvcpus 3\n/);
+  t.match(await m.sh.read(`${WEB}/kernel`), /^command-line quiet ap\.aqmask=\+4$/m);
+  t.match(await m.sh.read(`${WEB}/sys/bus/ap/aqmask`), /^0x080{62}$/m);
+  t.notMatch(await m.sh.read(`${WEB}/modules`), /zcrypt_cex4/);
+  t.ok(m.sh.exists(`${WEB}/sys/devices/ap/card00/00.0004/states`), 'debug attributes');
+  t.equal(await m.sh.read(`${WEB}/sys/bus/ap/ap_interrupts`), '0\n');
+  await m.sh.echo('00.0004', 'bus/ap/drivers/vfio_ap/unbind');
+  await m.settle();
+  t.equal(await m.sh.read(`${CONTROL}/guests/web/events`), 'req 0 cfg 0\n', 'no change events');
+  const none = await boot(guest('facilities: {ap: false}'));
+  t.notOk(none.sh.exists(`${WEB}/sys/bus/ap`));
+  const still = await boot(two(`${DEVICES}guests:\n  - {mdev: ${UUID}, vcpus: 0}\n`));
+  t.notOk(still.sh.exists(`${CONTROL}/guests/${UUID}/sys`), 'without virtual CPUs it runs nothing');
+  const secure = await boot(guest('protected: true'));
+  t.match(await secure.sh.read(`${WEB}/kernel`), /^protected yes$/m);
+  t.same([...m.bugs, ...none.bugs, ...still.bugs, ...secure.bugs], []);
 });
 
 t.test('guests that are not started', async (t) => {
