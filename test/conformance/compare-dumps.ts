@@ -11,7 +11,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { describe } from './compare.js';
 import { packageRoot } from './package-root.js';
-import { type BootOptions, KERNELS, type PathState, type RecordedKernel } from './recording.js';
+import { type BootOptions, DEFAULT_HARDWARE, KERNELS, type PathState, type RecordedKernel } from './recording.js';
 import { Session } from './session.js';
 import { sameState } from './snapshot.js';
 
@@ -25,12 +25,6 @@ const { values: options } = parseArgs({
     verbose: { type: 'boolean', short: 'v', default: false },
   },
 });
-
-const HW = [
-  'card 0 add cex8 cca; card 1 add cex8 ep11; card 2 add cex7 accel; card 3 add cex6 cca',
-  ...['0x04', '0x06', '0x1b', '0x47'].map((d) => `domain ${d} add`),
-  ...['0x04', '0x06', '0x1b', '0x47', '0x55', '0xab'].map((d) => `cdomain ${d} add`),
-].join('; ');
 
 const U1 = '11111111-1111-4111-8111-111111111111';
 const U2 = '22222222-2222-4222-8222-222222222222';
@@ -160,7 +154,7 @@ async function run(kernel: RecordedKernel, { boot, states }: Machine): Promise<D
     { work: '', packageRoot: root, throughMount: false },
     {
       kernel,
-      hw: HW,
+      hw: DEFAULT_HARDWARE,
       commandLine: '',
       se: false,
       novfio: false,

@@ -2,25 +2,30 @@
  * What the runner asks of the daemon, over the IPC channel of child_process.
  */
 import type { BootOptions, Change, KmsgLine } from './recording.js';
+import type { TransportName } from './transports.js';
 
 export interface BootRequest extends BootOptions {
   /** Mount the tree here; without it the daemon only answers questions. */
   readonly mountPoint?: string;
+  readonly transport?: TransportName;
   /** A directory that is /dev in the replay: gets the device nodes. */
   readonly devDir?: string;
 }
 
 export interface Requests {
   boot: { in: BootRequest; out: { uevents: string[][] } };
-  /**
-   * Waits until the machine is quiet and its time is `until` (seconds); then
-   * what has happened since the last call.
-   */
-  collect: { in: { notapq: boolean; snapshot: boolean; until?: number }; out: Collected };
+  /** Waits until all is quiet and machine time is `until` (seconds), or has passed for a while. */
+  pause: { in: { until: number }; out: null };
+  /** What has happened since the last call, and the tree if it is to be looked at in memory. */
+  collect: { in: { notapq: boolean; snapshot: boolean }; out: Collected };
   /** Lets machine time pass. */
   advance: { in: { ms: number }; out: null };
-  /** Is somebody waiting inside the kernel? */
-  state: { in: null; out: { pending: number; answered: number } };
+  /** The process whose descendants are the programs of the replay. */
+  watch: { in: { pid: number }; out: null };
+  /** Waits until all programs wait (or never will). */
+  state: { in: null; out: ProgramState };
+  /** Lets machine time pass until something happens, `most` ms at most; the result says how many. */
+  next: { in: { most: number }; out: number };
   /** A fatal signal for whoever waits inside the kernel. */
   interrupt: { in: null; out: null };
   /** One command of the hardware or guest vocabulary, without a shell. */
@@ -30,6 +35,16 @@ export interface Requests {
   /** The whole tree as a dump. */
   dump: { in: null; out: [string, unknown][] };
   exit: { in: null; out: null };
+}
+
+export interface ProgramState {
+  readonly quiet: boolean;
+  /** How many wait inside the kernel. */
+  readonly pending: number;
+  /** Somebody waits for machine time. */
+  readonly sleeps: boolean;
+  /** Somebody waits for real time: a program that is not of this replay. */
+  readonly dozes: boolean;
 }
 
 export interface Collected {

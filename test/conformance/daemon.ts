@@ -14,7 +14,6 @@ import { TraceRing } from '../../fs-tree/host/trace.js';
 import type { Caller, FileNode, Node } from '../../fs-tree/kernfs/node.js';
 import type { OpenFile } from '../../fs-tree/kernfs/open-file.js';
 import { Ops } from '../../fs-tree/ops.js';
-import { FuseNativeTransport } from '../../fs-tree/transport/fuse-native.js';
 import type { Transport } from '../../fs-tree/transport/transport.js';
 import { worldTree } from '../../fs-tree/world-tree.js';
 import { SimClock } from '../../lib/clock.js';
@@ -29,13 +28,18 @@ import { Vmms } from '../../lib/vmm/vmms.js';
 import { World } from '../../lib/world.js';
 import type { BootRequest, Collected, ReplyMessage, RequestMessage, Requests } from './daemon-protocol.js';
 import { DevDir } from './dev-dir.js';
+import { Quiet } from './quiet.js';
 import type { KmsgLine } from './recording.js';
 import { SleepServer } from './sleep-server.js';
 import { compareSnapshots, type Snapshot, takeQuietSnapshot, takeSnapshot } from './snapshot.js';
+import { AUTO, createTransport } from './transports.js';
 
 const MS = 1_000_000;
 /** The machine may be busy for so long after boot before it counts as up anyway. */
 const SETTLE_LIMIT = 2000 * MS;
+
+/** The recorder looked at the trees at least twice, which took so long, in ms. */
+const SHORTEST_PAUSE = 250;
 
 /** When the modules are loaded, in machine time. */
 const MODULES_AT = 2000 * MS;
@@ -111,6 +115,10 @@ class Daemon {
   #ops: ReplayOps | undefined;
   #transport: Transport | undefined;
   #sleepers: SleepServer | undefined;
+  readonly #quiet = new Quiet(
+    () => (this.#transport?.stats().answered ?? 0) + (this.#sleepers?.served ?? 0),
+    async () => this.#sleepers?.deliver(),
+  );
   #last: Snapshot = new Map();
   #pumping = false;
 
@@ -162,6 +170,8 @@ class Daemon {
     this.#ops.onEnter = () => void this.#pump();
     if (request.mountPoint) {
       this.#sleepers = new SleepServer(join(request.mountPoint, '..', 'sleep.sock'), this.#clock, {
+        quiet: () => this.#quiet.wait(),
+        inside: () => this.ops.inside,
         interrupt: () => this.ops.interrupt(),
         closeLoad: (id) => void this.control({ file: 'load', line: `close ${id}` }),
         openNode: async (major, minor) => {
@@ -171,7 +181,7 @@ class Daemon {
         loadPending: async (id) => (await this.control({ file: 'load', line: `result ${id}` })).stdout === 'pending\n',
       });
       await this.#sleepers.listen();
-      this.#transport = new FuseNativeTransport(request.mountPoint, this.#ops, { allowOther: true });
+      this.#transport = createTransport(request.transport ?? AUTO, request.mountPoint, this.#ops);
       await this.#transport.mount();
     }
     const uevents = this.#uevents;
@@ -180,11 +190,15 @@ class Daemon {
     return { uevents };
   }
 
-  async collect({ notapq, snapshot, until }: Requests['collect']['in']): Promise<Collected> {
+  async pause({ until }: Requests['pause']['in']): Promise<null> {
+    await this.#quiet.wait();
     await this.#clock.idle();
-    const left = (until ?? 0) * 1000 * MS - this.#clock.now();
-    if (left > 0) await this.advance({ ms: left / MS });
+    await this.advance({ ms: Math.max(SHORTEST_PAUSE, until * 1000 - this.#clock.now() / MS) });
     await this.#clock.idle();
+    return null;
+  }
+
+  async collect({ notapq, snapshot }: Requests['collect']['in']): Promise<Collected> {
     let changes: Collected['changes'] = [];
     if (snapshot) {
       const now = await takeQuietSnapshot(this.ops, this.world.kernel, { notapq, withoutSections: true });
@@ -199,14 +213,28 @@ class Daemon {
   }
 
   async advance({ ms }: { ms: number }): Promise<null> {
-    await (this.#sleepers ? this.#sleepers.pass(ms * MS) : this.#clock.advance(ms * MS));
+    await this.#passUntil(this.#clock.now() + ms * MS);
     void this.#pump();
     return null;
   }
 
-  state(): Requests['state']['out'] {
-    const stats = this.#transport?.stats();
-    return { pending: this.#sleepers?.held ? 0 : (stats?.pending ?? 0), answered: stats?.answered ?? 0 };
+  watch({ pid }: { pid: number }): null {
+    this.#quiet.watch(pid);
+    return null;
+  }
+
+  async state(): Promise<Requests['state']['out']> {
+    const quiet = await this.#quiet.wait();
+    const pending = this.#transport?.stats().pending ?? 0;
+    return { quiet, pending, sleeps: this.#sleepers?.waits ?? false, dozes: this.#quiet.dozing };
+  }
+
+  async next({ most }: { most: number }): Promise<number> {
+    const begun = this.#clock.now();
+    const events = [this.#sleepers?.nextWake, this.#clock.pendingTimers()[0]?.expires].filter((e) => e !== undefined);
+    const ns = Math.max(0, Math.min(...events, begun + most * MS) - begun);
+    await this.advance({ ms: ns / MS });
+    return (this.#clock.now() - begun) / MS;
   }
 
   interrupt(): null {
@@ -261,15 +289,26 @@ class Daemon {
       for (;;) {
         await this.#clock.idle();
         await this.#clock.idle();
-        if (this.ops.inside === 0) return;
-        const timers = this.#clock.pendingTimers();
-        const next = timers[0];
-        if (!next || !timers.some((timer) => !timer.background)) return;
-        await this.#clock.advance(Math.max(0, next.expires - this.#clock.now()));
+        if (!this.#somebodyWaits()) return;
+        // Others may still have something to do at this time.
+        await this.#quiet.wait();
+        if (!this.#somebodyWaits()) continue;
+        const next = this.#clock.pendingTimers()[0]?.expires ?? 0;
+        await this.#passUntil(next);
       }
     } finally {
       this.#pumping = false;
     }
+  }
+
+  /** Is somebody inside the kernel, and somebody waits for a timer? */
+  #somebodyWaits(): boolean {
+    return this.ops.inside > 0 && this.#clock.pendingTimers().some((timer) => !timer.background);
+  }
+
+  async #passUntil(time: number): Promise<void> {
+    const ns = Math.max(0, time - this.#clock.now());
+    await (this.#sleepers ? this.#sleepers.pass(ns) : this.#clock.advance(ns));
   }
 
   #find(path: string): FileNode {

@@ -63,24 +63,78 @@ export interface Recording {
   readonly name: string;
 }
 
+/** What the recorder puts into a machine when nothing else is said (recordings/README.md). */
+export const DEFAULT_HARDWARE = [
+  ...['0 add cex8 cca', '1 add cex8 ep11', '2 add cex7 accel', '3 add cex6 cca'].map((card) => `card ${card}`),
+  ...['0x04', '0x06', '0x1b', '0x47'].map((id) => `domain ${id} add`),
+  ...['0x04', '0x06', '0x1b', '0x47', '0x55', '0xab'].map((id) => `cdomain ${id} add`),
+].join('; ');
+
+const NOTHING: Step = {
+  cmd: '',
+  ms: 0,
+  rc: 0,
+  stdout: '',
+  stderr: '',
+  timeout: false,
+  changes: [],
+  uevents: [],
+  kmsg: [],
+};
+
+/** Reads a recording; what is not in it is as usual. @throws Error no recording */
 export function loadRecording(file: string, name: string): Recording {
-  return { ...(JSON.parse(readFileSync(file, 'utf8')) as Omit<Recording, 'name'>), name };
+  const raw = JSON.parse(readFileSync(file, 'utf8')) as Partial<Recording> | null;
+  if (!Array.isArray(raw?.steps)) throw new Error(`${file}: no steps`);
+  return {
+    scenario: raw.scenario ?? name,
+    title: raw.title ?? '',
+    kernel: raw.kernel ?? '',
+    hw: [raw.hw ?? ''].flat().join('; ') || DEFAULT_HARDWARE,
+    append: raw.append ?? '',
+    se: raw.se ?? false,
+    dmesg: raw.dmesg ?? '',
+    steps: raw.steps.map((step) => ({ ...NOTHING, ...withoutNulls(step) })),
+    name,
+  };
+}
+
+/** A field that is null is one that is not there. */
+const withoutNulls = (step: Step): Partial<Step> =>
+  Object.fromEntries(Object.entries(step).filter(([, value]) => value !== null && value !== undefined));
+
+/** The directory of a kernel's recordings: `7.2`, or its full version. */
+export function kernelDirectory(dir: string, kernel: RecordedKernel): string | undefined {
+  const fits = new RegExp(`^(?:linux-)?${kernel.replace('.', '\\.')}(?:$|[.+_-])`, 'i');
+  const names = readdirSync(dir, { withFileTypes: true })
+    .filter((entry) => !entry.isFile() && fits.test(entry.name))
+    .map(({ name }) => name)
+    .sort((a, b) => a.length - b.length);
+  return names[0] === undefined ? undefined : join(dir, names[0]);
 }
 
 /** The scenarios of a kernel, by number. `glob` knows `*` and `?`, and matches the name or its number. */
 export function findRecordings(dir: string, kernel: RecordedKernel, glob?: string): string[] {
-  let names: string[];
-  try {
-    names = readdirSync(join(dir, kernel));
-  } catch {
-    return [];
-  }
-  const wanted = glob === undefined ? undefined : globs(glob);
-  return names
+  const place = kernelDirectory(dir, kernel);
+  if (place === undefined) return [];
+  const wanted = glob === undefined ? () => true : scenarioMatcher(glob);
+  return readdirSync(place)
     .filter((name) => name.endsWith('.json'))
     .map((name) => name.slice(0, -'.json'.length))
-    .filter((name) => !wanted || wanted.test(name) || wanted.test(name.split('-')[0] ?? ''))
-    .sort((a, b) => Number.parseInt(a, 10) - Number.parseInt(b, 10) || (a < b ? -1 : 1));
+    .filter(wanted)
+    .sort((a, b) => numberOf(a) - numberOf(b) || (a < b ? -1 : 1));
+}
+
+/** Scenarios without a number come last. */
+const numberOf = (name: string): number => {
+  const number = Number.parseInt(name, 10);
+  return Number.isNaN(number) ? Number.MAX_SAFE_INTEGER : number;
+};
+
+/** Whether a scenario's name, or its number alone, fits. */
+export function scenarioMatcher(glob: string): (name: string) => boolean {
+  const wanted = globs(glob);
+  return (name) => wanted.test(name) || wanted.test(name.split('-')[0] ?? '');
 }
 
 /** Several patterns are separated with commas. */

@@ -1,53 +1,69 @@
 /**
  * Replays recorded scenarios against the simulation and reports the differences.
  *
- *   node dist/test/conformance/replay.js [--kernel 7.2,6.12] [--scenario GLOB] [--recordings DIR] [--mount]
- *                                        [--jobs N] [--json] [-v]
- *
  * Exit status 0 when nothing differs, 1 when something does, 2 when nothing could be replayed.
  */
 import { spawnSync } from 'node:child_process';
-import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { compareStep, type Difference } from './compare.js';
+import { htmlReport } from './html.js';
 import { packageRoot } from './package-root.js';
-import { type Clients, findClients, missingClient, nodeOpener } from './programs.js';
-import {
-  bootOptions,
-  type Effects,
-  findRecordings,
-  KERNELS,
-  loadRecording,
-  type RecordedKernel,
-  type Recording,
-  type Step,
-} from './recording.js';
-import { type ScenarioReport, type StepReport, scenarioText, summaryText, total } from './report.js';
-import { bindingsEvents } from './rules.js';
-import { Session } from './session.js';
-import { timeline } from './timeline.js';
+import { findRecordings, KERNELS } from './recording.js';
+import { type Report, scenarioText, summaryText, unlikeness } from './report.js';
+import { type Job, replayAll } from './run.js';
+import { TRANSPORT_NAMES, transportName } from './transports.js';
 
-const root = packageRoot();
+const USAGE = `Usage: npm run conformance -- [options]
 
-interface Job {
-  readonly kernel: RecordedKernel;
-  readonly name: string;
+Replays recorded scenarios of real kernels on the simulation, step by step, and
+shows every difference. Needs root, for a mount namespace with /sys of its own.
+
+  --kernel K[,K]      ${KERNELS.join(', ')} (default: all)
+  --scenario GLOB     names or numbers; several with commas: '42*,77'
+  --recordings DIR    recordings of the same format: a directory per kernel
+  --mount GLOB        take the snapshots of these scenarios through the mount ('*': all)
+  --transport NAME    ${TRANSPORT_NAMES.join(', ')} (default: auto)
+  --jobs N            scenarios at the same time (default: as fits the processors)
+  --repeat N          replay N times; the reports must be identical
+  --json              the report as one JSON object: steps, equal, scenarios
+  --html FILE         the report as a page, differences side by side
+  -v, --verbose       equal steps too, and differences whole
+  -h, --help
+
+Exit status: 0 nothing differs, 1 something does, 2 nothing could be replayed.
+`;
+
+class UsageError extends Error {}
+
+function readOptions() {
+  const { values } = parseArgs({
+    options: {
+      kernel: { type: 'string' },
+      scenario: { type: 'string' },
+      recordings: { type: 'string', default: join(packageRoot(), 'test/conformance/recordings') },
+      mount: { type: 'string' },
+      transport: { type: 'string', default: 'auto' },
+      jobs: { type: 'string' },
+      repeat: { type: 'string', default: '1' },
+      json: { type: 'boolean', default: false },
+      html: { type: 'string' },
+      verbose: { type: 'boolean', short: 'v', default: false },
+      help: { type: 'boolean', short: 'h', default: false },
+    },
+  });
+  const transport = transportName(values.transport);
+  if (!transport) throw new UsageError(`--transport: ${values.transport} is not one of ${TRANSPORT_NAMES.join(', ')}`);
+  const count = (name: 'jobs' | 'repeat'): number | undefined => {
+    const text = values[name];
+    if (text === undefined) return undefined;
+    if (!/^[1-9]\d{0,3}$/.test(text)) throw new UsageError(`--${name}: ${text} is no number from 1 to 9999`);
+    return Number(text);
+  };
+  return { ...values, transport, jobs: count('jobs'), repeat: count('repeat') ?? 1 };
 }
 
-const { values: options } = parseArgs({
-  options: {
-    kernel: { type: 'string' },
-    scenario: { type: 'string' },
-    recordings: { type: 'string', default: join(root, 'test/conformance/recordings') },
-    mount: { type: 'boolean', default: false },
-    transport: { type: 'string', default: 'fuse-native' },
-    jobs: { type: 'string', default: '2' },
-    json: { type: 'boolean', default: false },
-    verbose: { type: 'boolean', short: 'v', default: false },
-  },
-});
+type Options = ReturnType<typeof readOptions>;
 
 /** Mounts must not be seen by anybody else, and must end with us: go on in a mount namespace of our own. */
 function enterNamespace(): void {
@@ -55,122 +71,57 @@ function enterNamespace(): void {
   const { status, error } = spawnSync(
     'unshare',
     ['-m', '--propagation', 'private', process.execPath, ...process.argv.slice(1)],
-    {
-      stdio: 'inherit',
-      env: { ...process.env, AP_SYSFS_REPLAY_NS: '1' },
-    },
+    { stdio: 'inherit', env: { ...process.env, AP_SYSFS_REPLAY_NS: '1' } },
   );
   if (error) console.error(`a mount namespace is needed (root): ${error.message}`);
   process.exit(status ?? 2);
 }
 
-async function replayScenario(
-  work: string,
-  job: Job,
-  clients: Clients,
-  preload: string | undefined,
-): Promise<ScenarioReport> {
-  const recording = loadRecording(join(options.recordings, job.kernel, `${job.name}.json`), job.name);
-  const details: StepReport[] = [];
-  const broken = (reason: string): StepReport[] =>
-    recording.steps.slice(details.length).map(({ cmd }, i) => different(details.length + i, cmd, reason));
-  let session: Session | undefined;
-  try {
-    const times = timeline(recording, job.kernel);
-    const boot = bootOptions(recording, job.kernel, times[0] ?? 0);
-    session = await Session.start({ work, packageRoot: root, throughMount: options.mount, preload }, boot);
-    await playSteps(session, recording, { ...job, times, bootUevents: boot.bootUevents }, clients, details);
-  } catch (e) {
-    details.push(...broken(e instanceof Error ? (e.stack ?? e.message) : String(e)));
-  } finally {
-    await session?.end();
-  }
-  return {
-    kernel: job.kernel,
-    name: job.name,
-    steps: recording.steps.length,
-    equal: details.filter((step) => step.equal).length,
-    details,
-  };
-}
-
-async function playSteps(
-  session: Session,
-  recording: Recording,
-  { kernel, name, times, bootUevents }: Job & { readonly times: readonly number[]; readonly bootUevents: boolean },
-  clients: Clients,
-  details: StepReport[],
-): Promise<void> {
-  const number = name.split('-')[0] ?? name;
-  const results: (Effects & { bugs: string[] })[] = [];
-  const surplus = (at: number): number => {
-    const [expected, got] = [recording.steps[at], results[at]];
-    return expected && got ? bindingsEvents(expected) - bindingsEvents(got) : 0;
-  };
-  const judge = (at: number): void => {
-    const [step, got] = [recording.steps[at] as Step, results[at] as Effects & { bugs: string[] }];
-    const bindingsNearby = [-2, -1, 1, 2].reduce((sum, by) => sum + surplus(at + by), 0);
-    const { differences, rules } = compareStep(step, got, { number, kernel, step: at, bindingsNearby });
-    const missing = missingClient(step.cmd, clients);
-    const all: Difference[] = [
-      ...(missing ? [{ field: 'reason' as const, expected: 'the real program', got: missing }] : []),
-      ...got.bugs.map((bug) => ({ field: 'reason' as const, expected: 'no bug', got: bug })),
-      ...differences,
-    ];
-    details.push({ step: at, cmd: step.cmd, equal: all.length === 0, rules, differences: all });
-  };
-  try {
-    for (const [at, step] of recording.steps.entries())
-      results.push(await session.step(step.cmd, times[at + 1] ?? 0, bootUevents));
-  } finally {
-    for (const at of results.keys()) judge(at);
-  }
-}
-
-const different = (step: number, cmd: string, reason: string): StepReport => ({
-  step,
-  cmd,
-  equal: false,
-  rules: [],
-  differences: [{ field: 'reason', expected: 'the step is replayed', got: reason }],
-});
-
-async function main(): Promise<number> {
-  const wanted = options.kernel?.split(',');
-  const kernels = KERNELS.filter((kernel) => !wanted || wanted.includes(kernel));
-  const jobs: Job[] = kernels.flatMap((kernel) =>
-    findRecordings(options.recordings, kernel, options.scenario).map((name) => ({ kernel, name })),
+function chooseJobs({ kernel, recordings, scenario }: Options): Job[] {
+  const wanted = kernel?.split(',');
+  const unknown = wanted?.find((word) => !KERNELS.some((known) => known === word));
+  if (unknown !== undefined) throw new UsageError(`--kernel: ${unknown} is not one of ${KERNELS.join(', ')}`);
+  return KERNELS.filter((one) => !wanted || wanted.includes(one)).flatMap((one) =>
+    findRecordings(recordings, one, scenario).map((name) => ({ kernel: one, name })),
   );
-  if (jobs.length === 0) {
-    console.error('no recording fits');
-    return 2;
-  }
-  const clients = findClients(root);
-  const base = mkdtempSync(join(tmpdir(), 'ap-sysfs-replay-'));
-  // Steps run programs from there as other users.
-  chmodSync(base, 0o755);
-  const preload = nodeOpener(base, root);
-  const reports: ScenarioReport[] = new Array(jobs.length);
-  let next = 0;
-  let printed = 0;
-  const worker = async (id: number): Promise<void> => {
-    for (let at = next++; at < jobs.length; at = next++) {
-      const job = jobs[at] as Job;
-      reports[at] = await replayScenario(join(base, `${id}`), job, clients, preload);
-      if (!options.json)
-        for (; reports[printed]; printed++)
-          console.log(scenarioText(reports[printed] as ScenarioReport, options.verbose));
-    }
-  };
-  try {
-    await Promise.all(Array.from({ length: Math.max(1, Number(options.jobs)) }, (_, id) => worker(id)));
-  } finally {
-    rmSync(base, { recursive: true, force: true });
-  }
-  const report = total(reports);
-  console.log(options.json ? JSON.stringify(report, null, 1) : summaryText(report));
-  return report.equal === report.steps ? 0 : 1;
 }
 
-enterNamespace();
-process.exitCode = await main();
+async function main(options: Options): Promise<number> {
+  const jobs = chooseJobs(options);
+  if (jobs.length === 0) throw new UsageError(`no recording fits below ${options.recordings}`);
+  const shown = (one: Report['scenarios'][number]): void => {
+    if (!options.json) console.log(scenarioText(one, options.verbose));
+  };
+  const report = await replayAll(jobs, options, shown);
+  const unlike = await repeated(jobs, options, report);
+  if (options.html !== undefined) writeFileSync(options.html, htmlReport(report));
+  console.log(options.json ? JSON.stringify(report, null, 1) : summaryText(report));
+  for (const line of unlike) console.error(line);
+  return report.equal === report.steps && unlike.length === 0 ? 0 : 1;
+}
+
+/** Replays it all again; what came out unlike the first time. */
+async function repeated(jobs: readonly Job[], options: Options, first: Report): Promise<string[]> {
+  const unlike: string[] = [];
+  for (let run = 2; run <= options.repeat; run++) {
+    const again = await replayAll(jobs, options, () => undefined);
+    const found = unlikeness(first, again);
+    if (!options.json)
+      console.log(`run ${run}: ${found.length === 0 ? 'identical' : `${found.length} steps unlike run 1`}`);
+    unlike.push(...found.map((text) => `run ${run}: ${text}`));
+  }
+  return unlike;
+}
+
+try {
+  const options = readOptions();
+  if (options.help) process.stdout.write(USAGE);
+  else {
+    enterNamespace();
+    process.exitCode = await main(options);
+  }
+} catch (e) {
+  const plain = e instanceof UsageError || (e as { code?: string }).code?.startsWith('ERR_PARSE_ARGS');
+  console.error(plain ? (e as Error).message : e);
+  process.exitCode = 2;
+}

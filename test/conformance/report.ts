@@ -9,6 +9,8 @@ export interface StepReport {
   readonly equal: boolean;
   readonly rules: readonly string[];
   readonly differences: readonly Difference[];
+  /** Of all that the step did here, equal or not, without what differs from run to run (process ids, dates). */
+  readonly digest: string;
 }
 
 export interface ScenarioReport {
@@ -28,6 +30,25 @@ export interface Report {
 export function total(scenarios: readonly ScenarioReport[]): Report {
   const sum = (pick: (one: ScenarioReport) => number): number => scenarios.reduce((n, one) => n + pick(one), 0);
   return { steps: sum((one) => one.steps), equal: sum((one) => one.equal), scenarios };
+}
+
+/** Rules by name, with the steps that would have been different without them, `7.2 42-mdev-remove-inuse 3`. */
+export function rulesThatMattered(report: Report): [name: string, steps: string[]][] {
+  const found = new Map<string, string[]>();
+  for (const { kernel, name, details } of report.scenarios)
+    for (const { step, rules } of details)
+      for (const rule of rules) found.set(rule, [...(found.get(rule) ?? []), `${kernel} ${name} ${step}`]);
+  return [...found].sort(([a], [b]) => (a < b ? -1 : 1));
+}
+
+/** Steps that came out unlike in another run of the same. */
+export function unlikeness(first: Report, again: Report): string[] {
+  return first.scenarios.flatMap((one, n) => {
+    const other = again.scenarios[n];
+    return one.details
+      .filter((step, at) => JSON.stringify(step) !== JSON.stringify(other?.details[at]))
+      .map(({ step, cmd }) => `${one.kernel} ${one.name} step ${step} $ ${cut(cmd, 100)}`);
+  });
 }
 
 const percent = (equal: number, steps: number): string =>
@@ -64,9 +85,7 @@ export function summaryText(report: Report): string {
     lines.push(`kernel ${kernel}: ${equal} of ${steps} steps equal (${percent(equal, steps)})`);
   }
   lines.push(`total: ${report.equal} of ${report.steps} steps equal (${percent(report.equal, report.steps)})`);
-  const rules = new Map<string, number>();
-  for (const { rules: used } of report.scenarios.flatMap((one) => one.details))
-    for (const rule of used) rules.set(rule, (rules.get(rule) ?? 0) + 1);
-  if (rules.size > 0) lines.push(`rules that mattered: ${[...rules].map(([name, n]) => `${name} ${n}`).join(', ')}`);
+  const rules = rulesThatMattered(report).map(([name, steps]) => `${name} ${steps.length}`);
+  if (rules.length > 0) lines.push(`rules that mattered: ${rules.join(', ')}`);
   return lines.join('\n');
 }

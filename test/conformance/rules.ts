@@ -8,12 +8,12 @@
 import type { Change, Effects, KmsgLine, PathState } from './recording.js';
 
 export interface RuleContext {
-  /** Number of the scenario, `42`. */
-  readonly number: string;
+  /** Name of the recording, `42-mdev-remove-inuse`. */
+  readonly name: string;
   readonly kernel: string;
   readonly step: number;
-  /** BINDINGS events in the steps before and after: those recorded less those that came. */
-  readonly bindingsNearby?: number;
+  /** Other steps of the same recording, by their distance. */
+  readonly near?: (distance: number) => Pair | undefined;
 }
 
 /** Both sides of a step, as they are compared. */
@@ -51,16 +51,6 @@ const pids: Rule = {
     ),
     kmsg: effects.kmsg.map((k) => ({ ...k, text: k.text.replace(/(task "[^"]*" )\(\d+\)/, '$1(N)') })),
   })),
-};
-
-/** A VM ends while somebody waits for its device: which of the two gets the processor first is open. */
-const kvmOrder: Rule = {
-  name: 'kvm-destroy-order',
-  apply: both((effects) => {
-    const destroyed = (message: readonly string[]): boolean => message.includes('EVENT=destroy');
-    const { uevents } = effects;
-    return { ...effects, uevents: [...uevents.filter((m) => !destroyed(m)), ...uevents.filter(destroyed)] };
-  }),
 };
 
 /** `function+0x12/0x34` in log lines: the build's addresses. */
@@ -104,19 +94,13 @@ function foldWarnings(lines: readonly KmsgLine[]): KmsgLine[] {
   return out;
 }
 
-/** How many lines a rate limit kept back depends on how exactly the machine slept. */
-const suppressed: Rule = {
-  name: 'suppressed-count',
-  apply: both(kmsgText((text) => text.replace(/\d+ callbacks suppressed$/, 'N callbacks suppressed'))),
-};
-
 /** The sizes and sections of a module, and the taint of an out-of-tree build, are the build's. */
 const builds: Rule = {
   name: 'module-build',
   apply: both((effects) => ({
     ...effects,
     changes: effects.changes.map((change) =>
-      /^\/sys\/module\/\w+\/(?:coresize|initsize|taint|srcversion|version)$/.test(change.path)
+      /^\/sys\/module\/\w+\/(?:coresize|initsize|taint)$/.test(change.path)
         ? stateOf(change, (state) => ('content' in state ? { ...state, content: '(build)' } : state))
         : change,
     ),
@@ -145,13 +129,12 @@ const times: Rule = {
 const SCANS = /^\/sys\/bus\/ap\/(?:scans|bindings_complete_count)$/;
 const isBindings = (message: readonly string[]): boolean => message.some((key) => key.startsWith('BINDINGS='));
 
-/** How many BINDINGS events there are. */
-export const bindingsEvents = (effects: Effects): number => effects.uevents.filter(isBindings).length;
+const bindingsEvents = (effects: Effects): number => effects.uevents.filter(isBindings).length;
 
 /** The bus scans every 30 s by itself: that may fall into any step, on either side. */
 const scanTimer: Rule = {
   name: 'scan-timer',
-  apply: (pair, { bindingsNearby = 0 }) => {
+  apply: (pair, { near = () => undefined }) => {
     const deltas = (effects: Effects): Map<string, number> =>
       new Map(
         effects.changes
@@ -162,9 +145,10 @@ const scanTimer: Rule = {
     const got = deltas(pair.got);
     const moved = (path: string): boolean => Math.abs((expected.get(path) ?? 0) - (got.get(path) ?? 0)) <= 1;
     // An event that is too many here is one that is missing next door, or comes with a scan that only one side saw.
-    const surplus = bindingsEvents(pair.expected) - bindingsEvents(pair.got);
-    const moved1 = expected.get('/sys/bus/ap/scans') !== got.get('/sys/bus/ap/scans');
-    const dropEvents = Math.abs(surplus) === 1 && (moved1 || surplus === -bindingsNearby);
+    const surplus = surplusOf(pair);
+    const nearby = [-2, -1, 1, 2].reduce((sum, by) => sum + surplusOf(near(by)), 0);
+    const otherScan = expected.get('/sys/bus/ap/scans') !== got.get('/sys/bus/ap/scans');
+    const dropEvents = Math.abs(surplus) === 1 && (otherScan || surplus === -nearby);
     return both((effects) => ({
       ...effects,
       changes: effects.changes.filter(
@@ -177,39 +161,92 @@ const scanTimer: Rule = {
   },
 };
 
-/** Steps whose outcome differed between two recordings on the same kernel: scenario, first and last step. */
-const OPEN_STEPS: readonly (readonly [string, number, number, string?])[] = [
-  ['12', 11, 25],
-  ['16', 1, 7],
-  ['46', 11, 11],
+/** BINDINGS events that came less often than recorded. */
+const surplusOf = (pair: Pair | undefined): number =>
+  pair ? bindingsEvents(pair.expected) - bindingsEvents(pair.got) : 0;
+
+/** Steps of one recording: name, first and last step, and the kernel if it is not all. */
+type Steps = readonly (readonly [name: string, first: number, last: number, kernel?: string])[];
+
+const listed = (steps: Steps, { name, kernel, step }: RuleContext): boolean =>
+  steps.some(([n, first, last, k]) => n === name && step >= first && step <= last && (k ?? kernel) === kernel);
+
+/** Two recordings of the same kernel differ here: several senders start at once, a module loads while the bus scans. */
+const OPEN_STEPS: Steps = [
+  ['12-request-counters', 11, 25],
+  ['16-unbind-pending', 1, 7],
+  ['46-module-params', 11, 11],
 ];
-
-/** Here the scan by the timer falls anywhere: what it finds shows one step earlier or later. */
-const TIMED_STEPS: readonly (readonly [string, number, number])[] = [['69', 5, 10]];
-
-const timedSteps: Rule = {
-  name: 'timed-steps',
-  apply: (pair, { number, step }) => {
-    if (!TIMED_STEPS.some(([n, from, to]) => n === number && step >= from && step <= to)) return pair;
-    return both((effects) => ({ ...effects, stdout: '', changes: [], uevents: [], kmsg: [] }))(pair);
-  },
-};
 
 /** Those steps are compared by what all outcomes share: exit status, the number of requests, the set of events. */
 const openSteps: Rule = {
   name: 'open-steps',
-  apply: (pair, { number, kernel, step }) => {
-    const listed = OPEN_STEPS.some(
-      ([n, from, to, k]) => n === number && step >= from && step <= to && (!k || k === kernel),
-    );
-    return listed ? both(shared)(pair) : pair;
+  apply: (pair, context) => (listed(OPEN_STEPS, context) ? both(shared)(pair) : pair),
+};
+
+/** Two recordings have the same events here, in another order. */
+const UNORDERED_EVENTS: Steps = [['42-mdev-remove-inuse', 22, 22, '6.1']];
+
+const unorderedEvents: Rule = {
+  name: 'unordered-events',
+  apply: (pair, context) =>
+    listed(UNORDERED_EVENTS, context)
+      ? both((effects) => ({ ...effects, uevents: sorted(effects.uevents) }))(pair)
+      : pair,
+};
+
+/** The scan by the timer falls anywhere here, and what it finds shows one step earlier or later. */
+const TIMED_STEPS: Steps = [['69-scan-timer', 5, 10]];
+
+const timedSteps: Rule = {
+  name: 'timed-steps',
+  apply: (pair, context) => {
+    const neighbours = [-1, 1].flatMap((by) => {
+      const other = context.near?.(by);
+      return other && listed(TIMED_STEPS, { ...context, step: context.step + by }) ? [other] : [];
+    });
+    if (!listed(TIMED_STEPS, context) || neighbours.length === 0) return pair;
+    return {
+      expected: withoutMoved(
+        pair.expected,
+        pair.got,
+        neighbours.map(({ got }) => got),
+      ),
+      got: withoutMoved(
+        pair.got,
+        pair.expected,
+        neighbours.map(({ expected }) => expected),
+      ),
+    };
   },
 };
+
+/** Leaves out what the other side has in a neighbouring step instead of in this one. */
+function withoutMoved(one: Effects, other: Effects, neighbours: readonly Effects[]): Effects {
+  const moved =
+    <T>(pick: (effects: Effects) => readonly T[], key: (item: T) => string) =>
+    (item: T): boolean => {
+      const has = (effects: Effects): boolean => pick(effects).some((candidate) => key(candidate) === key(item));
+      return !has(other) && neighbours.some(has);
+    };
+  const change = moved(({ changes }) => changes, JSON.stringify);
+  const event = moved(({ uevents }) => uevents, JSON.stringify);
+  const line = moved(({ kmsg }) => kmsg, JSON.stringify);
+  return {
+    ...one,
+    changes: one.changes.filter((item) => !change(item)),
+    uevents: one.uevents.filter((item) => !event(item)),
+    kmsg: one.kmsg.filter((item) => !line(item)),
+  };
+}
 
 /** Tree paths that follow from who waits where. */
 const WAITING = /\/(?:pendingq_count|requestq_count|load|reset|refcnt)$/;
 
 const RESETS = /^(?:No Reset Timer set|Reset Timer armed|Reset in progress)\.$/;
+
+const sorted = (messages: Effects['uevents']): string[][] =>
+  messages.map((message) => [...message]).sort((a, b) => (a.join() < b.join() ? -1 : 1));
 
 function shared(effects: Effects): Effects {
   let requests = 0;
@@ -229,8 +266,6 @@ function shared(effects: Effects): Effects {
   const lines = new Set(
     effects.stdout.split('\n').map((line) => line.replace(/^(?:.*: )?\d+$/, 'N').replace(RESETS, 'RESET')),
   );
-  const sorted = (messages: Effects['uevents']): string[][] =>
-    messages.map((message) => [...message]).sort((a, b) => (a.join() < b.join() ? -1 : 1));
   return {
     ...effects,
     changes,
@@ -243,25 +278,33 @@ function shared(effects: Effects): Effects {
 /** The kernel writes beyond a page while it shows a long matrix; what follows is luck: only the exit status counts. */
 const overrun: Rule = {
   name: 'matrix-overrun',
-  apply: (pair, { number, kernel, step }) => {
-    if (number !== '63' || kernel === '7.2' || step < 8) return pair;
+  apply: (pair, { name, kernel, step }) => {
+    if (name !== '63-large-config' || kernel === '7.2' || step < 8) return pair;
     return both(({ rc, timeout }) => ({ rc, timeout, stdout: '', stderr: '', changes: [], uevents: [], kmsg: [] }))(
       pair,
     );
   },
 };
 
+/** What a step did, as text, without what two runs of the same replay may do differently. */
+export function plainEffects(effects: Effects, context: RuleContext): string {
+  const { near: _near, ...alone } = context;
+  return JSON.stringify(
+    [pids, addresses, dates, times].reduce((pair, rule) => rule.apply(pair, alone), { expected: effects, got: effects })
+      .got,
+  );
+}
+
 export const RULES: readonly Rule[] = [
   pids,
-  kvmOrder,
   addresses,
   warnings,
-  suppressed,
   builds,
   dates,
   times,
   scanTimer,
   openSteps,
+  unorderedEvents,
   timedSteps,
   overrun,
 ];

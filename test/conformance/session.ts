@@ -6,21 +6,24 @@
  * one, which talks to both and never touches the mount.
  */
 import { type ChildProcess, fork, spawn, spawnSync } from 'node:child_process';
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { setTimeout as wait } from 'node:timers/promises';
+import { setTimeout as nothing, setImmediate as turn } from 'node:timers/promises';
 import type { Collected, ReplyMessage, RequestName, Requests } from './daemon-protocol.js';
 import { clientPrograms } from './programs.js';
-import type { BootOptions, Effects, PathState } from './recording.js';
-import { compareSnapshots, type Snapshot } from './snapshot.js';
+import type { BootOptions, Change, Effects, PathState } from './recording.js';
+import { compareSnapshots, MOST_ROUNDS, type Snapshot } from './snapshot.js';
+import type { TransportName } from './transports.js';
 
 /** The recorder killed a step after so much time. */
 const STEP_LIMIT_MS = 30_000;
-/** A step that waits inside the kernel and sees no progress for so long (real time) needs machine time to pass. */
-const STUCK_MS = 600;
+/** Real time between two looks at a step that has not ended; it shows at once when it ends. */
+const LOOK_MS = 10;
+/** Programs that sleep in real time see machine time pass as fast. */
+const DOZE_MS = 50;
 /** Nothing may hang a replay for longer, in real time. */
-const HARD_LIMIT_MS = 60_000;
+const HARD_LIMIT_MS = 180_000;
 
 const U1 = '11111111-1111-4111-8111-111111111111';
 const U2 = '22222222-2222-4222-8222-222222222222';
@@ -33,6 +36,7 @@ export interface SessionOptions {
   readonly packageRoot: string;
   /** Snapshots through the mount instead of the operations in memory. */
   readonly throughMount: boolean;
+  readonly transport?: TransportName;
   /** Library that lets programs open the simulated device nodes. */
   readonly preload?: string | undefined;
 }
@@ -85,13 +89,12 @@ export class Session {
       const { uevents } = await session.#ask('boot', {
         ...boot,
         mountPoint: join(work, 'sys'),
+        ...(options.transport && { transport: options.transport }),
         devDir: join(work, 'dev'),
       });
       if (boot.bootUevents) writeFileSync(join(work, 'run', 'boot-uevents'), uevents.map(eventLine).join(''));
       await session.#startStepper();
-      await session.#snapshot(
-        await session.#ask('collect', { notapq: false, snapshot: !options.throughMount, until: boot.start }),
-      );
+      await session.#collect(boot.start);
       return session;
     } catch (e) {
       await session.end();
@@ -117,17 +120,54 @@ export class Session {
     return this.#ask('collect', { notapq: false, snapshot: false });
   }
 
+  /** What has happened until then: the trees are looked at first, since that may log and may use up an injected answer. */
+  async #collect(until: number): Promise<Collected> {
+    const { work, throughMount } = this.#options;
+    await this.#ask('pause', { until });
+    const changes = throughMount ? await this.#changesInMount() : undefined;
+    const notapq = existsSync(join(work, 'run', 'notapq'));
+    const collected = await this.#ask('collect', { notapq, snapshot: !throughMount });
+    return changes ? { ...collected, changes } : collected;
+  }
+
+  /** As the recorder did it: until two looks are the same. */
+  async #changesInMount(): Promise<Change[]> {
+    let before = await this.#dump();
+    for (let round = 1; ; round++) {
+      const now = await this.#dump();
+      if (round < MOST_ROUNDS && compareSnapshots(before, now).length > 0) {
+        before = now;
+        continue;
+      }
+      const changes = compareSnapshots(this.#last, now);
+      this.#last = now;
+      return changes;
+    }
+  }
+
+  async #dump(): Promise<Snapshot> {
+    await this.#run('orun dump -c -s');
+    const lines = readFileSync(join(this.#options.work, 'out'), 'utf8').split('\n');
+    const found: Snapshot = new Map();
+    for (const line of lines.filter((text) => text !== '')) {
+      const { path, ...state } = JSON.parse(line) as PathState & { path: string };
+      // Sizes and link counts of directories are not in the recorded steps.
+      if (state.type === 'dir') {
+        const { size: _size, nlink: _nlink, ...rest } = state;
+        found.set(path, rest);
+      } else found.set(path, state);
+    }
+    return found;
+  }
+
   /** Runs one step as the recorder did, and says what came of it until the next one began there (seconds). */
   async step(cmd: string, until: number, bootUevents: boolean): Promise<Effects & { bugs: string[] }> {
-    const { work, throughMount } = this.#options;
+    const { work } = this.#options;
     const { rc, timeout } = await this.#run(cmd);
     const stdout = readFileSync(join(work, 'out'), 'latin1');
     const stderr = readFileSync(join(work, 'err'), 'latin1');
-    const notapq = fileExists(join(work, 'run', 'notapq'));
-    const collected = await this.#ask('collect', { notapq, snapshot: !throughMount, until });
-    const { uevents, kmsg, bugs } = collected;
+    const { uevents, kmsg, changes, bugs } = await this.#collect(until);
     if (bootUevents) writeFileSync(join(work, 'run', 'boot-uevents'), uevents.map(eventLine).join(''), { flag: 'a' });
-    const changes = await this.#snapshot(collected);
     return { rc, timeout, stdout: utf8(stdout), stderr: utf8(stderr), uevents, kmsg, changes, bugs };
   }
 
@@ -146,32 +186,10 @@ export class Session {
     if (this.#stepper && this.#stepper.exitCode === null && this.#stepper.signalCode === null) {
       const over = new Promise<void>((resolve) => this.#stepper?.once('exit', () => resolve()));
       this.#stepper.kill('SIGKILL');
-      await Promise.race([over, wait(3000)]);
+      await Promise.race([over, nothing(3000)]);
     }
     spawnSync('umount', ['-l', join(this.#options.work, 'sys')], { stdio: 'ignore' });
     rmSync(this.#options.work, { recursive: true, force: true });
-  }
-
-  async #snapshot(collected: Collected): Promise<Collected['changes']> {
-    if (!this.#options.throughMount) return collected.changes;
-    const { stdout } = await this.#silent('orun dump -c -s');
-    const now: Snapshot = new Map();
-    for (const line of stdout.split('\n')) {
-      if (line === '') continue;
-      const { path, ...state } = JSON.parse(line) as PathState & { path: string };
-      if (state.type === 'dir') {
-        const { size: _size, nlink: _nlink, ...rest } = state;
-        now.set(path, rest);
-      } else now.set(path, state);
-    }
-    const changes = compareSnapshots(this.#last, now);
-    this.#last = now;
-    return changes;
-  }
-
-  async #silent(cmd: string): Promise<{ stdout: string }> {
-    await this.#run(cmd);
-    return { stdout: readFileSync(join(this.#options.work, 'out'), 'utf8') };
   }
 
   async #run(cmd: string): Promise<{ rc: number; timeout: boolean }> {
@@ -182,30 +200,38 @@ export class Session {
     const begun = await this.#line(HARD_LIMIT_MS);
     const started = Date.now();
     let passed = 0;
-    let quietSince = Date.now();
-    let answered = -1;
+    let wait = LOOK_MS;
     for (;;) {
-      // Once it is known to be stuck, time passes quickly.
-      const line = await this.#line(passed === 0 ? STUCK_MS : STUCK_MS / 20);
+      const line = await this.#line(wait);
       if (line !== undefined) return { rc: Number(line.split(' ')[1]), timeout: false };
-      const state = await this.#ask('state', null);
-      const still = state.pending > inBackground && state.answered === answered;
-      answered = state.answered;
-      if (!still) quietSince = Date.now();
-      if (still && (passed > 0 || Date.now() - quietSince >= STUCK_MS) && passed < STEP_LIMIT_MS) {
-        await this.#ask('advance', { ms: 1000 });
-        passed += 1000;
+      wait = LOOK_MS;
+      const { quiet, pending, sleeps, dozes } = await this.#ask('state', null);
+      // What the stepper has said before it was quiet is here after a turn of the event loop.
+      await turn();
+      if (this.#lines.length > 0) continue;
+      if (quiet && dozes) {
+        await this.#ask('advance', { ms: DOZE_MS });
+        passed += DOZE_MS;
+        wait = DOZE_MS;
+      } else if (quiet && (pending > inBackground || sleeps)) {
+        // Everybody waits: so time passes until something happens.
+        passed += await this.#ask('next', { most: Math.min(1000, STEP_LIMIT_MS - passed) });
+        wait = 0;
       }
       if (passed >= STEP_LIMIT_MS || Date.now() - started > HARD_LIMIT_MS) {
-        await this.#killStep(Number(begun?.split(' ')[1]));
-        if ((await this.#line(1500)) === undefined) {
-          // It waits uninterruptibly, as it did there; its end comes with a later step.
-          for (const stepper of childrenOf(this.#stepper?.pid ?? 0)) process.kill(stepper, 'SIGUSR1');
-          if ((await this.#line(5000)) === undefined) throw new Error(`a step cannot be killed: ${cmd}`);
-        }
+        await this.#endStep(cmd, Number(begun?.split(' ')[1]));
         return { rc: 137, timeout: true };
       }
     }
+  }
+
+  async #endStep(cmd: string, step: number): Promise<void> {
+    await this.#killStep(step);
+    await this.#ask('state', null);
+    if ((await this.#line(LOOK_MS)) !== undefined) return;
+    // It waits uninterruptibly, as it did there; its end comes with a later step.
+    for (const stepper of childrenOf(this.#stepper?.pid ?? 0)) process.kill(stepper, 'SIGUSR1');
+    if ((await this.#line(5000)) === undefined) throw new Error(`a step cannot be killed: ${cmd}`);
   }
 
   /** Kills the step's process group, and lets those go who wait inside the kernel. `step`: as its namespace numbers it. */
@@ -258,6 +284,7 @@ export class Session {
       });
     this.#stepper.stdin?.on('error', () => undefined);
     if ((await this.#line(HARD_LIMIT_MS)) !== 'ready') throw new Error('the namespace could not be made');
+    await this.#ask('watch', { pid: this.#stepper.pid ?? 0 });
   }
 
   /** The stepper's next line, or undefined when none comes in time. */
@@ -303,15 +330,6 @@ function furnishDev(dir: string): void {
     'mkdir -p pts shm',
   );
   spawnSync('sh', ['-ec', script.join('\n')], { cwd: dir, stdio: ['ignore', 'ignore', 'inherit'] });
-}
-
-function fileExists(path: string): boolean {
-  try {
-    readFileSync(path);
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 function childrenOf(pid: number): number[] {

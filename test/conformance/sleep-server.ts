@@ -1,30 +1,21 @@
 /**
  * Machine time for the programs of the replay: `sleep`, `timeout`, `date`.
  *
- * A socket that takes one line a connection. `sleep SECONDS fg` lets the time
- * pass and answers when it has; `sleep SECONDS bg` (a process in the background
- * of a step) only waits until others have let it pass; `now` tells the time;
- * `load N fg|bg` answers when request N of the control file `load` is over (in
- * the foreground, nothing else goes on and time passes meanwhile);
- * `node MAJOR MINOR` opens a device node as long as the connection lasts;
- * `hold` lasts as long as its connection: nobody is to be called stuck;
- * `interrupt` is a fatal signal for whoever waits inside the kernel.
+ * A socket that takes one line a connection. `sleep SECONDS` answers when so
+ * much machine time has passed; `now` tells the time; `load N` answers when
+ * request N of the control file `load` is over; `node MAJOR MINOR` opens a
+ * device node as long as the connection lasts; `interrupt` is a fatal signal for
+ * whoever waits inside the kernel. Nothing here makes time pass: that is for the
+ * session, once everybody waits.
  */
 import { createServer, type Server, type Socket } from 'node:net';
-import { setTimeout as wait } from 'node:timers/promises';
 import type { SimClock } from '../../lib/clock.js';
 
-/** Real time that a process gets to act when its sleep in the background is over. */
-const WAKE_MS = 25;
-
-/** How often to look whether a request is over, in real time. */
-const LOOK_MS = 4;
-
-/** How much machine time passes between two looks, and how long a step may take, in ns. */
-const SLICE = 100_000_000;
-const LONGEST = 30_000_000_000;
-
 export interface SleepHost {
+  /** Resolves when all programs wait. */
+  quiet(): Promise<unknown>;
+  /** How many programs are in a read or write that has not returned. */
+  inside(): number;
   interrupt(): void;
   loadPending(id: string): Promise<boolean>;
   /** The program was killed. */
@@ -44,8 +35,10 @@ export class SleepServer {
   readonly #host: SleepHost;
   readonly #server: Server;
   #sleepers: Sleeper[] = [];
-  /** Programs that look after a stuck command themselves. */
-  held = 0;
+  /** Programs that wait for their request, by its number. */
+  readonly #loads = new Map<string, () => void>();
+  /** Requests and answers so far. */
+  served = 0;
   #passing: Promise<void> = Promise.resolve();
 
   constructor(path: string, clock: SimClock, host: SleepHost) {
@@ -67,7 +60,24 @@ export class SleepServer {
     for (const { wake } of this.#sleepers.splice(0)) wake();
   }
 
-  /** Lets machine time pass, one after the other; who sleeps in the background wakes on the way. */
+  /** Does somebody wait for machine time? */
+  get waits(): boolean {
+    return this.#sleepers.length > 0 || this.#loads.size > 0;
+  }
+
+  /** When the next sleep is over; undefined: nobody sleeps. */
+  get nextWake(): number | undefined {
+    return this.#next()?.until;
+  }
+
+  /** Tells programs whose request is over; true: there were some. */
+  async deliver(): Promise<boolean> {
+    const before = this.#loads.size;
+    for (const [id, over] of [...this.#loads]) if (!(await this.#host.loadPending(id))) over();
+    return this.#loads.size < before;
+  }
+
+  /** Lets machine time pass, one after the other; who sleeps wakes on the way, and acts before it goes on. */
   pass(ns: number): Promise<void> {
     this.#passing = this.#passing.then(() => this.#pass(ns));
     return this.#passing;
@@ -76,66 +86,85 @@ export class SleepServer {
   async #pass(ns: number): Promise<void> {
     const end = this.#clock.now() + ns;
     for (;;) {
-      const next = this.#sleepers.reduce<Sleeper | undefined>((a, b) => (a && a.until <= b.until ? a : b), undefined);
-      if (!next || next.until > end) break;
-      await this.#clock.advance(Math.max(0, next.until - this.#clock.now()));
-      this.#sleepers = this.#sleepers.filter((sleeper) => sleeper !== next);
+      const next = this.#next();
+      const stop = Math.min(end, next?.until ?? end);
+      await this.#advance(stop);
+      if (!next || next.until > end) return;
+      this.#forget(next);
+      this.served++;
       next.wake();
-      await wait(WAKE_MS);
+      await this.#host.quiet();
     }
-    if (end > this.#clock.now()) await this.#clock.advance(end - this.#clock.now());
   }
 
-  async #loadOver(id: string, foreground: boolean, gone: () => boolean): Promise<void> {
-    for (let passed = 0; !gone() && (await this.#host.loadPending(id)); passed++) {
-      if (foreground && passed < LONGEST / SLICE) await this.pass(SLICE);
-      await wait(LOOK_MS);
+  /** Timer by timer as long as somebody waits for what a timer does: he goes on at that time. */
+  async #advance(until: number): Promise<void> {
+    while (this.#loads.size > 0 || this.#host.inside() > 0) {
+      const timer = this.#clock.pendingTimers()[0]?.expires ?? until;
+      if (timer >= until) break;
+      await this.#advanceTo(timer);
     }
+    await this.#advanceTo(until);
+  }
+
+  async #advanceTo(time: number): Promise<void> {
+    const before = this.#host.inside();
+    await this.#clock.advance(Math.max(0, time - this.#clock.now()));
+    const delivered = await this.deliver();
+    if (delivered || this.#host.inside() !== before) await this.#host.quiet();
+  }
+
+  #next(): Sleeper | undefined {
+    return this.#sleepers.reduce<Sleeper | undefined>((a, b) => (a && a.until <= b.until ? a : b), undefined);
+  }
+
+  #forget(sleeper: Sleeper): void {
+    this.#sleepers = this.#sleepers.filter((one) => one !== sleeper);
   }
 
   #serve(socket: Socket): void {
     socket.on('error', () => undefined);
     socket.once('data', (data) => {
-      const [verb, amount, where] = data.toString().trim().split(' ');
-      const answer = (text: string): void => void socket.end(`${text}\n`);
-      const ns = Math.round(Number(amount) * 1e9);
+      this.served++;
+      const [verb, amount = '', where] = data.toString().trim().split(' ');
+      const answer = (text: string): void => {
+        this.served++;
+        socket.end(`${text}\n`);
+      };
       if (verb === 'now') answer((this.#clock.now() / 1e9).toFixed(6));
       else if (verb === 'interrupt') {
         this.#host.interrupt();
         answer('ok');
-      } else if (verb === 'hold') {
-        this.held++;
-        socket.on('close', () => {
-          this.held--;
-        });
-      } else if (verb === 'node') {
-        void this.#host.openNode(Number(amount), Number(where)).then((close) => {
-          if (!close) return answer('refused');
-          socket.on('close', close);
-          socket.write('ok\n');
-        });
-      } else if (verb === 'load') {
-        let gone = false;
-        let over = false;
-        socket.once('data', () => {
-          over = true;
-        });
-        socket.on('close', () => {
-          gone = true;
-          if (!over) this.#host.closeLoad(`${amount}`);
-        });
-        void this.#loadOver(`${amount}`, where === 'fg', () => gone || over).then(() => {
-          over ||= !gone;
-          answer('ok');
-        });
-      } else if (verb === 'sleep' && where === 'fg') void this.pass(ns).then(() => answer('ok'));
+      } else if (verb === 'node') this.#openNode(socket, Number(amount), Number(where));
+      else if (verb === 'load') this.#waitForLoad(socket, amount, answer);
       else if (verb === 'sleep') {
-        const sleeper = { until: this.#clock.now() + ns, wake: () => answer('ok') };
+        const until = this.#clock.now() + Math.round(Number(amount) * 1e9);
+        const sleeper = { until, wake: () => answer('ok') };
         this.#sleepers.push(sleeper);
-        socket.on('close', () => {
-          this.#sleepers = this.#sleepers.filter((one) => one !== sleeper);
-        });
+        socket.on('close', () => this.#forget(sleeper));
       } else answer('what?');
+    });
+  }
+
+  #openNode(socket: Socket, major: number, minor: number): void {
+    void this.#host.openNode(major, minor).then((close) => {
+      this.served++;
+      if (!close) return socket.end('refused\n');
+      socket.on('close', close);
+      return socket.write('ok\n');
+    });
+  }
+
+  #waitForLoad(socket: Socket, id: string, answer: (text: string) => void): void {
+    const forget = (): boolean => this.#loads.delete(id);
+    this.#loads.set(id, () => {
+      forget();
+      answer('ok');
+    });
+    // It was interrupted, and says so.
+    socket.once('data', forget);
+    socket.on('close', () => {
+      if (forget()) this.#host.closeLoad(id);
     });
   }
 }

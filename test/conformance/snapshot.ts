@@ -72,7 +72,8 @@ export async function takeQuietSnapshot(ops: Ops, kernel: Kernel, options: Snaps
   }
 }
 
-const MOST_ROUNDS = 5;
+/** Of looks at trees that do not become quiet. */
+export const MOST_ROUNDS = 5;
 
 class Walker {
   readonly #found: Snapshot = new Map();

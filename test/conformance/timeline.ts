@@ -9,8 +9,13 @@
  */
 import type { RecordedKernel, Recording } from './recording.js';
 
-/** What the recorder needed between two steps, on average: snapshots until nothing changed. */
+/** What recorders needed between two steps, on average: snapshots until nothing changed. */
 const BETWEEN: Readonly<Record<RecordedKernel, number>> = { '7.2': 0.644, '6.12': 0.513, '6.1': 0.533 };
+
+/** A recording tells its own pace when so many steps lie between its dates; other results are wrong dates. */
+const FEWEST = 3;
+const SHORTEST = 0.2;
+const LONGEST = 1.2;
 
 /** From the start of the AP bus to the line that is looked for. */
 const BEFORE_FREEING = 0.5;
@@ -54,8 +59,22 @@ export function timeline({ steps, dmesg }: Recording, kernel: RecordedKernel): n
       if (!dated.has(at) && (steps[at]?.ms ?? 0) < SHORT_MS)
         dated.set(at, (lines[found]?.time ?? 0) - zero - UNTIL_LINE);
     }
-  const takes = steps.map(({ ms }) => ms / 1000 + BETWEEN[kernel]);
-  return spread(takes, dated);
+  const ms = steps.map((step) => step.ms / 1000);
+  const between = pause(ms, dated) ?? BETWEEN[kernel];
+  return spread(
+    ms.map((took) => took + between),
+    dated,
+  );
+}
+
+/** What this recorder needed between two steps of this recording, from the dates of its own steps. */
+function pause(ms: readonly number[], dated: ReadonlyMap<number, number>): number | undefined {
+  const known = [...dated.keys()].sort((a, b) => a - b);
+  const [first, last] = [known[0], known.at(-1)];
+  if (first === undefined || last === undefined || last - first < FEWEST) return undefined;
+  const took = ms.slice(first, last).reduce((a, b) => a + b, 0);
+  const one = ((dated.get(last) ?? 0) - (dated.get(first) ?? 0) - took) / (last - first);
+  return one > SHORTEST && one < LONGEST ? one : undefined;
 }
 
 /** Dates for all steps: from the one dated before, or backwards from the first dated one. */

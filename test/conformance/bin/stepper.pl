@@ -37,7 +37,6 @@ while (defined(my $length = <STDIN>)) {
     open(STDIN, '<', '/dev/null');
     open(STDOUT, '>', "$work/out");
     open(STDERR, '>', "$work/err");
-    $ENV{AP_SIM_STEP} = $$;
     exec { '/bin/bash' } 'bash', '-c', $step;
     exit 127;
   }
@@ -51,29 +50,5 @@ while (defined(my $length = <STDIN>)) {
     $status = $?;
   };
   my $rc = !defined $status ? 137 : $status & 127 ? 128 + ($status & 127) : $status >> 8;
-  quiesce();
   print "rc $rc\n";
-}
-
-# What a step leaves in the background goes on until all of it waits for something:
-# nothing has run between two looks if all context switches are the same.
-sub quiesce {
-  my ($before, $calm) = ('', 0);
-  for (my $i = 0; $i < 400 && $calm < 4; $i++) {
-    my ($now, $running) = ('', 0);
-    while ((my $ended = waitpid(-1, 1)) > 0) { }
-    opendir(my $proc, '/proc') or return;
-    for my $pid (grep { /^\d+$/ && $_ != 1 } readdir $proc) {
-      open(my $file, '<', "/proc/$pid/status") or next;
-      my $status = do { local $/; <$file> } // next;
-      my ($state) = $status =~ /^State:\s+(\S)/m;
-      next if $state eq 'Z';
-      $running++ if $state eq 'R';
-      $now .= join ' ', $pid, $status =~ /ctxt_switches:\s+(\d+)/g, "\n";
-    }
-    return if $now eq '';
-    $calm = !$running && $now eq $before ? $calm + 1 : 0;
-    $before = $now;
-    select(undef, undef, undef, 0.006);
-  }
 }
