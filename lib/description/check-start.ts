@@ -29,7 +29,8 @@ export function checkDevices(problems: Problems, description: MachineDescription
     owners.add(problems, mdev, i);
   }
   const started = new Map<string, number>();
-  for (const [i, { mdev, autostart = true }] of guests.entries()) {
+  for (const [i, guest] of guests.entries()) {
+    const { mdev, autostart = true } = guest;
     const uuid = mdev.toLowerCase();
     const near = guests.length * uuids.size > FEW_PAIRS ? [] : uuids.keys();
     if (!uuids.has(uuid)) problems.error(['guests', i, 'mdev'], `no mdev has this UUID${didYouMean(uuid, near)}`);
@@ -37,7 +38,7 @@ export function checkDevices(problems: Problems, description: MachineDescription
     if (autostart && first !== undefined)
       problems.error(['guests', i, 'mdev'], `guests[${first}] has this mdev already`);
     if (autostart && first === undefined) started.set(uuid, i);
-    checkGuestKernel(problems, guests[i] ?? { mdev }, ['guests', i]);
+    checkGuestKernel(problems, guest, ['guests', i]);
   }
 }
 
