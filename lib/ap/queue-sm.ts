@@ -244,7 +244,7 @@ function receive(aq: ApQueue): ApQueueStatus {
     aq.queueCount > 0
   ) {
     // The card forgot requests: they are sent again.
-    for (const message of aq.pendingq) aq.ap.traceRequest(message, 'queued', aq, 'again: the card forgot it');
+    for (const message of aq.pendingq) aq.ap.traceRequest(message, 'requeued', aq, 'the card forgot it');
     aq.queueCount = 0;
     aq.requestq = [...aq.pendingq, ...aq.requestq];
     aq.pendingq = [];

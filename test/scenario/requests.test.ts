@@ -147,7 +147,7 @@ t.test('other endings: refused, cancelled, forgotten by the card', async (t) => 
   await load(s, 'run cca count=1');
   await s.m.settle();
   const ways = (await story(s, 'queue=00.0006 kind=ap.request')).map((line) => line.replace(/^.*request \d+ /, ''));
-  t.ok(ways.includes('queued 00.0006 (again: the card forgot it)'), ways.slice(-8).join('; '));
+  t.ok(ways.includes('requeued 00.0006 (the card forgot it)'), ways.slice(-8).join('; '));
   t.match((await json<JobView>(s, 'load', 'status 3')).data, { state: 'ended', ok: 1 });
   t.match((await json<JobView>(s, 'load', 'status 4')).data, { state: 'ended', ok: 1 });
   s.sound(t);

@@ -73,6 +73,8 @@ export class Watch {
       way.queue = queue;
     } else if (way.queue !== queue) this.#complain(way, `${what} ${queue} while on ${way.queue ?? 'none'}`);
     else if (what === 'sent') way.sent++;
+    else if (what === 'requeued')
+      return; // The card forgot it: on the same queue, to be sent again.
     else if (ENDS.has(what)) way.queue = undefined;
     else this.#complain(way, `${what}?`);
   }

@@ -6,7 +6,7 @@ import t from 'tap';
 import { RC } from '../../lib/hardware/instructions.js';
 import { handlePqap, type PqapOutcome } from '../../lib/kvm/pqap.js';
 import type { Vcpu } from '../../lib/kvm/vm.js';
-import { U1, U2, VERSIONS, VfioTest } from './vfio-ap-support.js';
+import { U1, U2, VERSIONS, VfioTest } from '../support/vfio-ap.js';
 
 /** Queue 05.0004 assigned to U1 and opened by a VM. */
 async function withGuest(version: Parameters<typeof VfioTest.boot>[0] = '7.2'): Promise<VfioTest> {

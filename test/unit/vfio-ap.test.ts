@@ -5,7 +5,7 @@
 import t from 'tap';
 import { KernelError } from '../../lib/errno.js';
 import { parseApConfig } from '../../lib/vfio-ap/ap-config.js';
-import { errnoOf, TWO_BY_TWO, U1, U2, U3, VERSIONS, VfioTest } from './vfio-ap-support.js';
+import { errnoOf, TWO_BY_TWO, U1, U2, U3, VERSIONS, VfioTest } from '../support/vfio-ap.js';
 
 t.test('the worked example of the specification, row by row', async (t) => {
   const m = await VfioTest.boot();

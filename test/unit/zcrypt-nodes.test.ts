@@ -4,7 +4,7 @@
 import t from 'tap';
 import type { Zcdn, ZcryptClass } from '../../lib/zcrypt/nodes.js';
 import { ccaRequest } from '../support/cca-request.js';
-import { errnoOf, KERNELS, RsaJob, ZcryptMachine } from './zcrypt-support.js';
+import { errnoOf, KERNELS, RsaJob, ZcryptMachine } from '../support/zcrypt.js';
 
 const job = new RsaJob(1024);
 

@@ -7,7 +7,7 @@ import { concat } from '../../lib/hardware/bytes.js';
 import { CPRBX_LENGTH, decodeCprbx, EP11_QUERY, encodeEp11Cprb, encodeXcpQuery } from '../../lib/hardware/messages.js';
 import { AUTOSEL_AP, type Ep11Urb } from '../../lib/zcrypt/user.js';
 import { ccaRequest } from '../support/cca-request.js';
-import { errnoOf, KERNELS, RsaJob, ZcryptMachine } from './zcrypt-support.js';
+import { errnoOf, KERNELS, RsaJob, ZcryptMachine } from '../support/zcrypt.js';
 
 const job = new RsaJob(1024);
 

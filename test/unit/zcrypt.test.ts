@@ -16,7 +16,7 @@ import {
   ep11QueueOpModesText,
   ep11SerialnrText,
 } from '../../lib/zcrypt/ep11misc.js';
-import { errnoOf, KERNELS, ZcryptMachine } from './zcrypt-support.js';
+import { errnoOf, KERNELS, ZcryptMachine } from '../support/zcrypt.js';
 
 const DUMPS = 'test/conformance/recordings/dumps';
 
