@@ -69,7 +69,14 @@ export const MORE: readonly (readonly [test: string, ...row: Row])[] = [
     'this.time * SEC',
     'this.time * SEC + (performance.now() % 1000) * 1000',
   ],
-  ['control', 'error', 'error is not written', 'fs-tree/control/verbs.ts', 'last.text = outcome.stderr || outcome.stdout;', ''],
+  [
+    'control',
+    'error',
+    'error is not written',
+    'fs-tree/control/verbs.ts',
+    'last.text = outcome.stderr || outcome.stdout;',
+    '',
+  ],
   [
     'control',
     'hw:',
