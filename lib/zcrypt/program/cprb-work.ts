@@ -86,10 +86,11 @@ function cprbWork({ adapter, domain, funcId = 'T2', parameters, dataRoom, right 
     replyData: data,
     status: 0,
   };
-  const reply = (): CcaReply => {
+  /** The answer where it lies: the next call overwrites it. */
+  const look = (): CcaReply => {
     const { returnCode = -1, reasonCode = -1, domain = 0, rpldParml = 0 } = decodeCprbx(control) ?? {};
-    const parameters = control.slice(CPRBX_LENGTH, Math.min(CPRBX_LENGTH + rpldParml, xcrb.replyControlBlkLength));
-    return { returnCode, reasonCode, domain, parameters, data: data.slice(0, xcrb.replyDataLength) };
+    const parameters = control.subarray(CPRBX_LENGTH, Math.min(CPRBX_LENGTH + rpldParml, xcrb.replyControlBlkLength));
+    return { returnCode, reasonCode, domain, parameters, data: data.subarray(0, xcrb.replyDataLength) };
   };
   return {
     call: (file, task, track) => {
@@ -98,9 +99,12 @@ function cprbWork({ adapter, domain, funcId = 'T2', parameters, dataRoom, right 
       xcrb.replyDataLength = dataRoom;
       return file.sendCprb(task, xcrb, track);
     },
-    reply,
+    reply: () => {
+      const got = look();
+      return { ...got, parameters: got.parameters.slice(), data: got.data.slice() };
+    },
     right: () => {
-      const got = reply();
+      const got = look();
       return got.returnCode === 0 && got.reasonCode === 0 && right(got);
     },
   };
