@@ -19,6 +19,9 @@ const DEFAULT_MESSAGE_SIZE = 12 * 1024;
 
 export type ApMode = 'accel' | 'cca' | 'ep11';
 
+const MODES: readonly ApMode[] = ['accel', 'cca', 'ep11'];
+const MODE_BIT: Readonly<Record<ApMode, number>> = { accel: FAC.ACCEL, cca: FAC.CCA, ep11: FAC.EP11 };
+
 export class ApCard extends Device {
   readonly ap: ApBus;
   readonly apid: number;
@@ -54,10 +57,12 @@ export class ApCard extends Device {
 
   /** First match decides where a card had more than one mode bit. */
   get mode(): ApMode | undefined {
-    if (this.hwinfo.fac & FAC.ACCEL) return 'accel';
-    if (this.hwinfo.fac & FAC.CCA) return 'cca';
-    if (this.hwinfo.fac & FAC.EP11) return 'ep11';
-    return undefined;
+    return MODES.find((mode) => this.has(mode));
+  }
+
+  /** The card says that it can work in this mode. */
+  has(mode: ApMode): boolean {
+    return (this.hwinfo.fac & MODE_BIT[mode]) !== 0;
   }
 
   /** Requests that may be in the hardware of one queue at a time. */

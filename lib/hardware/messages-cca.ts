@@ -147,6 +147,16 @@ const TOKEN_HEADER = 8;
 const PUBLIC_SECTION = 12;
 const CRT_SECTION = 132;
 
+/** An empty rule array. */
+export const NO_RULES: Uint8Array = encodeFunction('', []).subarray(2);
+
+/** What follows the function in the answer to an RSA request: no rules, the result, an empty key block. */
+export const rsaBlocks = (result: Uint8Array): readonly Uint8Array[] => [
+  NO_RULES,
+  ...lengthBlock(result),
+  ...lengthBlock(EMPTY),
+];
+
 /** Parameter block of an RSA request to a CCA card. */
 export function encodeRsaParameters(rsa: RsaModExpo | RsaCrt): readonly Uint8Array[] {
   const isMe = rsa.kind === 'me';

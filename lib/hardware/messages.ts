@@ -131,11 +131,11 @@ export function decodeType6(message: Uint8Array): Type6Message | undefined {
 
 export const TYPE86_HEADER_LENGTH = 48;
 
-/** A whole type 86 message (format 2). Blocks are padded to 4 bytes between each other. */
+/** A whole type 86 message (format 2): the control block is padded to 4 bytes where a data block follows. */
 export function encodeType86(control: Parts, data: Uint8Array = EMPTY, replyCode = 0): Uint8Array {
   const controlLength = lengthOf(control);
   const offset2 = TYPE86_HEADER_LENGTH + ((controlLength + 3) & ~3);
-  const out = new Uint8Array(data.length > 0 ? offset2 + data.length : offset2);
+  const out = new Uint8Array(data.length > 0 ? offset2 + data.length : TYPE86_HEADER_LENGTH + controlLength);
   out[1] = TYPE.REPLY_CPRB;
   out[2] = 2;
   out[4] = replyCode;
@@ -144,7 +144,7 @@ export function encodeType86(control: Parts, data: Uint8Array = EMPTY, replyCode
   putU32(out, 24, data.length);
   putU32(out, 28, data.length > 0 ? offset2 : 0);
   putParts(out, TYPE86_HEADER_LENGTH, control);
-  out.set(data, offset2);
+  if (data.length > 0) out.set(data, offset2);
   return out;
 }
 

@@ -3,14 +3,15 @@
  *
  * Mirrors nothing of a real card; the forms are those of traces/README.md.
  */
+import { ascii, EMPTY, lengthOf } from './bytes.js';
 import {
-  CPRBX_LENGTH,
   decodeType6,
   encodeCprbx,
   encodeErrorReply,
-  encodeFunction,
   encodeType80,
   encodeType86,
+  NO_RULES,
+  rsaBlocks,
   TYPE,
 } from './messages.js';
 
@@ -57,9 +58,8 @@ function withReplyCode(reply: Uint8Array, code: number): Uint8Array {
 
 function ccaCodes(request: Uint8Array, returnCode: number, reasonCode: number): Uint8Array {
   const message = decodeType6(request);
-  const parameters = encodeFunction(message?.functionCode ?? '  ', []);
-  const control = new Uint8Array(CPRBX_LENGTH + parameters.length);
-  control.set(encodeCprbx({ returnCode, reasonCode, rpldParml: parameters.length }));
-  control.set(parameters, CPRBX_LENGTH);
-  return encodeType86(control);
+  const functionCode = message?.functionCode ?? '  ';
+  const isRsa = functionCode === 'PK' || functionCode === 'PD';
+  const parameters = [ascii(functionCode, 2), ...(isRsa ? rsaBlocks(EMPTY) : [NO_RULES])];
+  return encodeType86([encodeCprbx({ returnCode, reasonCode, rpldParml: lengthOf(parameters) }), ...parameters]);
 }

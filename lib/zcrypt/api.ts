@@ -166,7 +166,7 @@ export class Zcrypt {
     const domain = this.#isControlOnly(message.domain) ? AUTOSEL_DOM : message.domain;
     const wanted: Wanted = {
       card: (zc) =>
-        zc.card.mode === 'cca' &&
+        zc.card.has('cca') &&
         (xcrb.userDefined === AUTOSELECT || xcrb.userDefined === zc.card.apid) &&
         message.bytes.length <= zc.card.maxMsgSize &&
         perms.apm.has(zc.card.apid),
@@ -188,7 +188,7 @@ export class Zcrypt {
     forget(track, () => checkDomain(perms, message.domain, message.admin, !message.admin));
     const wanted: Wanted = {
       card: (zc) =>
-        zc.card.mode === 'ep11' &&
+        zc.card.has('ep11') &&
         targets.some((t) => isApOf(t, zc.card.apid)) &&
         message.bytes.length <= zc.card.maxMsgSize &&
         perms.apm.has(zc.card.apid),
@@ -206,7 +206,7 @@ export class Zcrypt {
   /** `zcrypt_rng`: one block of random bytes; a single try, no permissions. */
   async rngBlock(task: Task): Promise<Uint8Array> {
     const wanted: Wanted = {
-      card: (zc) => zc.card.mode === 'cca',
+      card: (zc) => zc.card.has('cca'),
       weight: (zc) => zc.type.speedRating[SPEED.RNG],
       queue: (zq) => zq.ops.rng !== undefined,
     };
@@ -322,7 +322,7 @@ function checkRsa(track: Track, rsa: IcaRsaModexpo | IcaRsaModexpoCrt): number {
 function rsaWanted(perms: ApPerms, length: number, speed: ReturnType<typeof rsaSpeed>, can: Wanted['queue']): Wanted {
   return {
     card: (zc) =>
-      (zc.card.mode === 'accel' || zc.card.mode === 'cca') &&
+      (zc.card.has('accel') || zc.card.has('cca')) &&
       zc.type.minModSize <= length &&
       length <= zc.type.maxModSize &&
       perms.apm.has(zc.card.apid),

@@ -36,6 +36,8 @@ import { copyFromUser, copyToUser, type UserMemory } from './user.js';
 const MAX_ICA_RESPONSE = 0x77c;
 /** Offset of the result's length in the reply to an RSA request: behind CPRBX, function and empty rule array. */
 const ICA_LENGTH_AT = TYPE86_HEADER_LENGTH + CPRBX_LENGTH + 4;
+/** Bytes behind the result: the length of a key block that has nothing else. */
+const EMPTY_KEY_BLOCK = 2;
 
 export const msgtype6Ops: ZcryptOps = {
   name: 'msgtype6',
@@ -111,7 +113,7 @@ function convertResponseIca(zq: ZcryptQueue, reply: Uint8Array, outputdata: User
   if (!type86 || !cprbx)
     throw type === TYPE.REPLY_CPRB && reply[4] ? convertError(zq, reply) : unknownResponse(zq, reply);
   const length = u16(reply, ICA_LENGTH_AT);
-  if (cprbx.returnCode === 0) checkLength(zq, reply, ICA_LENGTH_AT + length);
+  checkLength(zq, reply, ICA_LENGTH_AT + length + EMPTY_KEY_BLOCK);
   if (cprbx.returnCode !== 0 && cprbx.reasonCode === 0x14f && outputLength > 256) throw new KernelError('EINVAL');
   if (type86.replyCode !== 0) throw convertError(zq, reply);
   if (cprbx.returnCode !== 0) throw serviceError(zq, cprbx.returnCode, cprbx.reasonCode);

@@ -8,13 +8,11 @@ import { cprbVersion, decodeType86, type Type86Message } from '../hardware/messa
 import type { ZcryptQueue } from './queue.js';
 
 /**
- * The reply must be as long as its blocks say (the card pads to 4 bytes) and fit the reply buffer.
+ * The reply must be exactly as long as its blocks say, and fit the reply buffer.
  * @throws EMSGSIZE
  */
 export function checkLength(zq: ZcryptQueue, reply: Uint8Array, length: number): void {
-  const padding = reply.length - length;
-  if (padding < 0 || padding > 3 || reply.length > zq.replyBufferSize)
-    throw new KernelError('EMSGSIZE', 'type 86 length');
+  if (reply.length !== length || length > zq.replyBufferSize) throw new KernelError('EMSGSIZE', 'type 86 length');
 }
 
 /** A type 86 reply of the right CPRB version; undefined: another type of reply, or another version. */

@@ -4,7 +4,7 @@
  * Mirrors the card side of spec/zcrypt.md 8.1, 8.2 and of zcrypt_ccamisc.c. Every
  * other function is answered with CCA return code 8, reason 33.
  */
-import { ascii, lengthOf } from '../bytes.js';
+import { ascii, EMPTY, lengthOf } from '../bytes.js';
 import { qidCard, qidQueue } from '../instructions.js';
 import { type KeyState, registerContent } from '../master-keys.js';
 import {
@@ -17,15 +17,16 @@ import {
   decodeType6,
   encodeCprbx,
   encodeErrorReply,
-  encodeFunction,
   encodeType86,
   FACILITY_SIZES,
   type FacilityQuery,
   lengthBlock,
   MASTER_KEY_PLACES,
   MK_STATE,
+  NO_RULES,
   REPLY_CODE,
   RNG_BLOCK,
+  rsaBlocks,
   TYPE,
   type Type6Message,
 } from '../messages.js';
@@ -42,10 +43,8 @@ interface CcaAnswer {
   readonly data?: Uint8Array;
 }
 
-/** An empty rule array. */
-const NO_RULES = encodeFunction('', []).subarray(2);
-
 const refused = (returnCode: number, reasonCode: number): CcaAnswer => ({ returnCode, reasonCode });
+const GOOD: CcaAnswer = { returnCode: 0, reasonCode: 0 };
 const NOT_DONE_HERE = refused(8, 33);
 const WRONG_OPERAND = refused(8, 72);
 
@@ -87,13 +86,13 @@ function answerFunction(context: CardContext, message: Type6Message, call: CcaFu
   }
 }
 
-/** Input and result have the same length; the result is the block behind an empty rule array. */
+/** Input and result have the same length. */
 function clearKeyRsa({ ports }: CardContext, call: CcaFunction): CcaAnswer {
   const operation = decodeRsaParameters(call.rest);
-  if (!operation) return NOT_DONE_HERE;
-  const result = rsa(ports.crypto, operation, operation.input.length);
-  if (!(result instanceof Uint8Array)) return WRONG_OPERAND;
-  return { returnCode: 0, reasonCode: 0, blocks: [NO_RULES, ...lengthBlock(result)] };
+  const result = operation ? rsa(ports.crypto, operation, operation.input.length) : undefined;
+  const isResult = result instanceof Uint8Array;
+  const codes = !operation ? NOT_DONE_HERE : isResult ? GOOD : WRONG_OPERAND;
+  return { ...codes, blocks: rsaBlocks(isResult ? result : EMPTY) };
 }
 
 /** The registers by their names here and in the answer. */
