@@ -4,7 +4,7 @@
 import t from 'tap';
 import { SEC } from '../../lib/ports.js';
 import { ccaRequest } from '../support/cca-request.js';
-import { errnoOf, KERNELS, RsaJob, ZcryptMachine } from './zcrypt-support.js';
+import { errnoOf, KERNELS, RsaJob, ZcryptMachine } from '../support/zcrypt.js';
 
 const job = new RsaJob(1024);
 const ACCELERATOR = 'card 2 add cex7 accel; domain 4 add';
