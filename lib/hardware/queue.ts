@@ -248,6 +248,7 @@ export class HardwareQueue {
 
   /** Held requests start to be worked on. */
   release(): void {
+    if (!this.hold) return;
     this.hold = false;
     for (const request of this.#requests) request.due = Math.max(request.due, this.#due(request.message));
     this.#schedule();

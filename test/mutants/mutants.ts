@@ -3,6 +3,7 @@
  */
 import type { Mutant, Row } from './mutant.js';
 import { MORE, PROFILE } from './others.js';
+import { REQUESTS } from './requests.js';
 import { SEED_000 } from './seed-000.js';
 import { SEED_001 } from './seed-001.js';
 import { SEED_002 } from './seed-002.js';
@@ -24,6 +25,7 @@ const mutant = (test: string, [check, name, file, find, replace]: Row): Mutant =
 export const MUTANTS: readonly Mutant[] = [
   ...[...SEED_000, ...SEED_001, ...SEED_002, ...SEED_003, ...SEED_004].map((row) => mutant(testOf(row[0]), row)),
   ...MORE.map(([test, ...row]) => mutant(`test/scenario/${test}.test.ts`, row)),
+  ...REQUESTS.map(([test, ...row]) => mutant(`test/unit/${test}.test.ts`, row)),
   ...PROFILE.map(([check, value, other]) =>
     mutant('test/scenario/versions.test.ts', [check, `has ${other}`, 'lib/profile/tables.ts', value, other]),
   ),

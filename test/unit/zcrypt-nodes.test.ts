@@ -2,6 +2,7 @@
  * zcrypt device nodes: names, masks, rights (recording 45).
  */
 import t from 'tap';
+import { EP11_FLAG, EP11_QUERY, encodeEp11Cprb, encodeXcpQuery } from '../../lib/hardware/messages.js';
 import type { Zcdn, ZcryptClass } from '../../lib/zcrypt/nodes.js';
 import { ccaRequest } from '../support/cca-request.js';
 import { errnoOf, KERNELS, RsaJob, ZcryptMachine } from '../support/zcrypt.js';
@@ -160,6 +161,32 @@ t.test('administrative and unknown CCA requests through a node', async (t) => {
   t.equal(await send('T9', 0xffff), 'ok', 'names no domain');
   await n.maskStore(m.task(), 'adm', '+4');
   t.equal(await send('T3', 4), 'ok');
+});
+
+t.test('administrative EP11 requests through a node go by the domain they name, not by the queue', async (t) => {
+  const m = await ZcryptMachine.boot();
+  await nodes(m).createStore(m.task(), 'n');
+  const n = node(m, 'n');
+  for (const which of ['ioctlm', 'apm', 'aqm'] as const) await n.maskStore(m.task(), which, `0x${'f'.repeat(64)}`);
+  const file = await m.kernel.zcrypt.open(m.task(), { major: 247, minor: n.minor });
+  const send = (flags: number, targetId: number): Promise<string> => {
+    const req = encodeEp11Cprb({ funcId: 'T4', flags, targetId }, encodeXcpQuery(EP11_QUERY.MODULE));
+    const resp = new Uint8Array(1024);
+    const targets = [{ apId: 1, domId: 6 }];
+    return errnoOf(
+      file.sendEp11Cprb(m.task(), { targetsNum: 1, targets, reqLen: req.length, req, respLen: resp.length, resp }),
+    );
+  };
+  const ADMIN = EP11_FLAG.ADMIN;
+  t.equal(await send(0, 0x55), 'ok', 'usage: the domain is replaced by that of the queue');
+  t.equal(await send(ADMIN, 0x55), 'ENODEV');
+  t.equal(await send(ADMIN, 0xffff), 'ok', 'names no domain');
+  await n.maskStore(m.task(), 'adm', '+0x55');
+  t.equal(await send(ADMIN, 0x55), 'ok', 'a domain that can only be controlled');
+  t.equal(await send(ADMIN, 6), 'ENODEV', 'the queue that carries it does not matter');
+  await n.maskStore(m.task(), 'aqm', '-6');
+  t.equal(await send(ADMIN, 0x55), 'ENODEV', 'but it must be allowed too');
+  t.same(m.counts()['01.0006'], 3);
 });
 
 t.test('a signal ends the wait for the mask mutex', async (t) => {
