@@ -9,6 +9,7 @@ import { readdirSync } from 'node:fs';
 import tab, { ShellCompDirective } from '@bomb.sh/tab';
 import adapt from '@bomb.sh/tab/commander';
 import type { Command } from 'commander';
+import { TRANSPORTS } from '../fs-tree/transport/transport.js';
 import { PROFILES } from '../lib/profile/tables.js';
 import { LEVELS } from './commands/dmesg.js';
 import { examples } from './help.js';
@@ -111,6 +112,8 @@ const VALUES: Readonly<Record<string, Words>> = {
   'start --machine': machines,
   'mount --kernel': () => Object.keys(PROFILES),
   'start --kernel': () => Object.keys(PROFILES),
+  'mount --transport': () => ['auto', ...TRANSPORTS],
+  'start --transport': () => ['auto', ...TRANSPORTS],
   'mount --owner': () => ['root', 'me'],
   'dmesg --level': () => LEVELS,
 };

@@ -2,6 +2,11 @@
  * What an adapter to the host must do: show a tree of nodes at a directory.
  */
 
+/** dev-fuse speaks to the kernel itself, fuse-native through libfuse2. */
+export const TRANSPORTS = ['dev-fuse', 'fuse-native'] as const;
+export type TransportName = (typeof TRANSPORTS)[number];
+export type TransportChoice = TransportName | 'auto';
+
 /** Why a tree could not be mounted. Each reason is an exit status of the command. */
 export type MountFailure =
   | 'missing'

@@ -7,8 +7,8 @@ import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import type { StaticDir, StaticTree } from '../../fs-tree/kernfs/static-tree.js';
 import { Ops } from '../../fs-tree/ops.js';
-import { chooseTransport, createTransport, type TransportChoice } from '../../fs-tree/transport/choose.js';
-import { MountError } from '../../fs-tree/transport/transport.js';
+import { chooseTransport, createTransport } from '../../fs-tree/transport/choose.js';
+import { MountError, type TransportChoice } from '../../fs-tree/transport/transport.js';
 import { MOUNT_EXIT } from '../../scripts/exit-status.js';
 import { netDeviceTree, type Shape } from './net-device-tree.js';
 import { toyTree } from './toy-tree.js';
@@ -29,7 +29,7 @@ const ops = new Ops({
   owner: { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 },
   onBug: (error) => console.log(`bug: ${String(error)}`),
 });
-const name = chooseTransport((process.env.AP_SYSFS_TRANSPORT ?? 'auto') as TransportChoice);
+const name = chooseTransport((process.env.AP_SYSFS_TEST_TRANSPORT ?? 'auto') as TransportChoice);
 const transport = createTransport(name, directory, ops, {
   allowOther: process.getuid?.() === 0,
   onBug: (error) => console.log(`bug: ${String(error)}`),

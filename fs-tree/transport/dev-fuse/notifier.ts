@@ -7,27 +7,45 @@
  * could let somebody know of the change, so nobody finds old attributes after a
  * store has returned.
  */
-import type { TreeChange } from '../../kernfs/changes.js';
+import type { ChangeSource, TreeChange } from '../../kernfs/changes.js';
+import type { DirNode } from '../../kernfs/node.js';
 import type { FuseDevice } from './device.js';
-import type { Inode, Inodes } from './inodes.js';
+import type { DirListener, Inode, Inodes } from './inodes.js';
 import { from, Message } from './message.js';
 import { FUSE_NOTIFY, fuse_notify_inval_inode_out, fuse_notify_poll_wakeup_out, fuse_out_header } from './protocol.js';
 
 const BODY = fuse_out_header.size;
 
-export class Notifier {
+export class Notifier implements DirListener {
+  /** What the kernel knows; it tells us of directories. */
+  inodes: Inodes | undefined;
   readonly #out = new Message(BODY + fuse_notify_inval_inode_out.size);
   readonly #stale = new Set<Inode>();
+  /** Each tree of which the kernel knows directories, and what ends listening to it. */
+  readonly #heard = new Map<ChangeSource, { dirs: number; readonly stop: () => void }>();
   #due = false;
 
-  constructor(
-    private readonly device: FuseDevice,
-    private readonly inodes: Inodes,
-  ) {}
+  constructor(private readonly device: FuseDevice) {}
+
+  /** The kernel got to know a directory. There may be several trees in one mount, which come and go. */
+  dirKnown({ changes }: DirNode): void {
+    if (!changes) return;
+    const heard = this.#heard.get(changes);
+    if (heard) heard.dirs++;
+    else this.#heard.set(changes, { dirs: 1, stop: changes.onChange((change) => this.#changed(change)) });
+  }
+
+  /** The kernel has forgotten it. */
+  dirForgotten({ changes }: DirNode): void {
+    const heard = changes && this.#heard.get(changes);
+    if (!heard || --heard.dirs > 0) return;
+    heard.stop();
+    this.#heard.delete(changes);
+  }
 
   /** Names came or went in a directory: its link count and times may be others. */
-  changed({ dir }: TreeChange): void {
-    const inode = this.inodes.dirOf(dir);
+  #changed({ dir }: TreeChange): void {
+    const inode = this.inodes?.dirOf(dir);
     if (inode) this.staleAttr(inode);
   }
 

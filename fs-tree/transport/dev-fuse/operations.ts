@@ -469,7 +469,7 @@ export class Operations {
 }
 
 function attrValid({ node }: Inode): number {
-  return node.kind === 'dir' && node.volatile ? 0 : YEAR;
+  return node.kind === 'dir' && !node.changes ? 0 : YEAR;
 }
 
 function mustBeDir(node: Node): DirNode {

@@ -72,8 +72,9 @@ export class FuseServer implements DeviceUser {
   constructor(options: ServerOptions) {
     this.#options = options;
     this.#in = options.device.incoming;
-    this.inodes = new Inodes(options.ops.root);
-    this.#notifier = new Notifier(options.device, this.inodes);
+    this.#notifier = new Notifier(options.device);
+    this.inodes = new Inodes(options.ops.root, this.#notifier);
+    this.#notifier.inodes = this.inodes;
     this.#operations = new Operations({
       ops: options.ops,
       inodes: this.inodes,
@@ -82,7 +83,6 @@ export class FuseServer implements DeviceUser {
       out: this.#out,
       later: (body, put) => this.#later(body, put),
     });
-    options.ops.changes?.onChange((change) => this.#notifier.changed(change));
   }
 
   get pending(): number {
