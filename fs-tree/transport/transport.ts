@@ -47,6 +47,8 @@ export interface TransportStats {
   /** Requests that wait for their handler now. */
   readonly pending: number;
   readonly openFiles: number;
+  /** Nodes that are kept because the host's kernel remembers them. */
+  readonly inodes: number;
   /** Threads and slots that fuse-native holds on the host; grows with parallel clients, never shrinks. Else 0. */
   readonly workers: number;
 }

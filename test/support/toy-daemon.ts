@@ -1,10 +1,12 @@
 /**
  * Mounts a toy, for tests: `node toy-daemon.js DIRECTORY [SHAPE]`. Without a
  * shape (a file made by operations.py) it is the toy tree. Commands on stdin,
- * one a line: `release`, `stats`, `quit`; each is answered by a line on stdout.
+ * one a line: `release`, `stats`, `notify` (of the toy's value), `quit`; each is
+ * answered by a line on stdout.
  */
 import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
+import type { FileNode } from '../../fs-tree/kernfs/node.js';
 import type { StaticDir, StaticTree } from '../../fs-tree/kernfs/static-tree.js';
 import { Ops } from '../../fs-tree/ops.js';
 import { chooseTransport, createTransport } from '../../fs-tree/transport/choose.js';
@@ -16,6 +18,7 @@ import { toyTree } from './toy-tree.js';
 interface Mounted {
   readonly tree: StaticTree;
   readonly root: StaticDir;
+  readonly device?: StaticDir;
   release?: () => void;
 }
 
@@ -45,7 +48,10 @@ try {
 }
 console.log('mounted');
 
+let quitting = false;
 async function quit(): Promise<void> {
+  if (quitting) return;
+  quitting = true;
   await transport.unmount();
   console.log('unmounted');
   process.exit(0);
@@ -54,6 +60,7 @@ for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP']) process.on(signal, () => v
 void transport.detached.then(quit);
 for await (const line of createInterface({ input: process.stdin })) {
   if (line === 'release') toy.release?.();
+  if (line === 'notify') ops.notify(toy.device?.lookup('value') as FileNode);
   if (line === 'quit') await quit();
   console.log(line === 'stats' ? JSON.stringify(transport.stats()) : 'ok');
 }

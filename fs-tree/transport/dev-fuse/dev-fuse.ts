@@ -106,6 +106,7 @@ export class DevFuseTransport implements Transport {
       answered: server?.answered ?? 0,
       pending: server?.pending ?? 0,
       openFiles: server?.openFiles ?? 0,
+      inodes: server?.inodes.size ?? 0,
       workers: 0,
     };
   }
