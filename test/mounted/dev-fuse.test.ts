@@ -169,3 +169,35 @@ cat ${directory}/devices/toy/fixed; echo own > ${directory}/devices/toy/value; c
   const { stdout } = await shell(`AP_SYSFS_TEST_TRANSPORT=dev-fuse ${nobody} unshare -rm bash -c '${script}'`, 15);
   t.equal(stdout, 'mounted\nfixed\nown\nunmounted\n');
 });
+
+t.test('8 where the event loop cannot wait for the device, a timer looks', { skip }, async (t) => {
+  const daemon = await Daemon.toy(t, { env: { AP_SYSFS_TEST_TIMER: '1' } });
+  const device = `${daemon.directory}/devices/toy`;
+  t.equal((await shell(`echo new > ${device}/value && cat ${device}/value`)).stdout, 'new\n');
+  const { process: writer, ended } = client(t, `exec 5> ${device}/slow; echo x >&5`);
+  await pending(daemon, 1);
+  writer.kill('SIGTERM');
+  t.equal(await ended, 'SIGTERM');
+  t.equal(await daemon.ask('quit'), 'unmounted');
+});
+
+t.test('9 nobody finds what was there before a store returned', { skip, timeout: 120_000 }, async (t) => {
+  const daemon = Daemon.start(t, {
+    command: ['dist/scripts/ap-sysfs.js', 'mount', '--foreground', '--transport', TRANSPORT, 'DIR'],
+    seconds: 100,
+  });
+  t.match(await daemon.line(), /mounted on/);
+  const matrix = `${daemon.directory}/devices/vfio_ap/matrix`;
+  const noise = [
+    'stat $M/nothing$((i++)) $M/$RANDOM',
+    'ls -la $M $M/*',
+    'echo x > $M/nothing',
+    'chmod 755 $M',
+    'mkdir $M/nothing',
+    'touch $M; find $M',
+  ].map((round) => client(t, `M=${matrix}; while :; do { ${round}; } > /dev/null 2>&1; done`));
+  const { stdout, stderr } = await shell(`python3 ${join(PROJECT, 'test/mounted/stale.py')} ${matrix} 1000`, 90);
+  for (const { process: child } of noise) child.kill('SIGKILL');
+  t.equal(stderr, '');
+  t.equal(stdout, '2000 changes, 0 stale\n');
+});

@@ -10,6 +10,7 @@ import type { FileNode } from '../../fs-tree/kernfs/node.js';
 import type { StaticDir, StaticTree } from '../../fs-tree/kernfs/static-tree.js';
 import { Ops } from '../../fs-tree/ops.js';
 import { chooseTransport, createTransport } from '../../fs-tree/transport/choose.js';
+import { DevFuseTransport } from '../../fs-tree/transport/dev-fuse/dev-fuse.js';
 import { MountError, type TransportChoice } from '../../fs-tree/transport/transport.js';
 import { MOUNT_EXIT } from '../../scripts/exit-status.js';
 import { netDeviceTree, type Shape } from './net-device-tree.js';
@@ -33,11 +34,14 @@ const ops = new Ops({
   onBug: (error) => console.log(`bug: ${String(error)}`),
 });
 const name = chooseTransport((process.env.AP_SYSFS_TEST_TRANSPORT ?? 'auto') as TransportChoice);
-const transport = createTransport(name, directory, ops, {
+const options = {
   allowOther: process.getuid?.() === 0,
-  onBug: (error) => console.log(`bug: ${String(error)}`),
-  say: (line) => console.log(line),
-});
+  onBug: (error: unknown) => console.log(`bug: ${String(error)}`),
+  say: (line: string) => console.log(line),
+};
+const transport = process.env.AP_SYSFS_TEST_TIMER
+  ? new DevFuseTransport(directory, ops, { ...options, reader: 'timer' })
+  : createTransport(name, directory, ops, options);
 
 try {
   await transport.mount();
