@@ -8,8 +8,14 @@ export { SeededRandom } from './host/random.js';
 export { type TraceEntry, TraceRing } from './host/trace.js';
 export type { Caller, DirNode, FileNode, LinkNode, Node } from './kernfs/node.js';
 export { Ops, type OpsOptions } from './ops.js';
-export { chooseTransport, createTransport, type TransportChoice, type TransportName } from './transport/choose.js';
+export { chooseTransport, createTransport } from './transport/choose.js';
 export { DevFuseTransport } from './transport/dev-fuse/dev-fuse.js';
 export { FuseNativeTransport } from './transport/fuse-native.js';
-export { MountError, type MountFailure, type Transport } from './transport/transport.js';
+export {
+  MountError,
+  type MountFailure,
+  type Transport,
+  type TransportChoice,
+  type TransportName,
+} from './transport/transport.js';
 export { worldTree } from './world-tree.js';

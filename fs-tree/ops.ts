@@ -85,11 +85,6 @@ export class Ops {
     options.changes?.onChange(({ dir }) => this.attrs.entriesChanged(dir));
   }
 
-  /** Changes of the tree, for transports that let the host remember; undefined: nobody tells. */
-  get changes(): ChangeSource | undefined {
-    return this.#options.changes;
-  }
-
   /** The child of that name. @throws EACCES, ENOENT, ENOTDIR */
   lookup(caller: Caller, dir: Node, name: string): Node {
     return this.#guard('lookup', caller, dir, () => {

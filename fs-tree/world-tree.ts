@@ -23,7 +23,7 @@ export function worldTree(
   about: About = {},
   view: Pick<SysfsView, 'otherDirectories'> = {},
 ): DirNode {
-  const tree = new StaticTree(CONTROL_INO, true);
+  const tree = new StaticTree(CONTROL_INO);
   const debug = tree.dir(0o700);
   debug.add('ap_sim', controlDir({ world, trace, tree, about }));
   const { kernelDir } = world.kernel.core;

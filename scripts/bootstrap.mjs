@@ -126,6 +126,12 @@ function addonProblem() {
   return status === 0 ? undefined : String(stderr);
 }
 
+/** Root may mount by itself (--transport dev-fuse), unless a container has taken that right. */
+function mayMount() {
+  const mask = /^CapEff:\s*([0-9a-f]+)/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1] ?? '0';
+  return isRoot && ((BigInt(`0x${mask}`) >> 21n) & 1n) === 1n;
+}
+
 /** Brings or names the system packages that fuse-native needs. */
 function systemPackages() {
   const problem = addonProblem();
@@ -201,25 +207,26 @@ function lint() {
     fail(EXIT.build, 'format or lint failed: npm run format mends most of it');
 }
 
+/** @param mounts false, 'any' (one way to mount is enough) or 'all' */
 function prepare({ mounts }) {
   checkNode();
   install();
   build();
   if (!mounts) return;
-  systemPackages();
+  if (mounts === 'all' || !mayMount()) systemPackages();
   fuseDevice();
 }
 
 const [command, ...rest] = process.argv.slice(2);
 switch (command) {
   case 'start':
-    prepare({ mounts: true });
+    prepare({ mounts: 'any' });
     // In this very process, so that Ctrl-C meets one process and not three.
     process.argv = [process.execPath, join(root, 'dist/scripts/ap-sysfs.js'), 'start', ...rest];
     await import('../dist/scripts/ap-sysfs.js');
     break;
   case 'test':
-    prepare({ mounts: true });
+    prepare({ mounts: 'all' });
     if (rest.length > 0) process.exit(await tap(rest));
     lint();
     if (!isRoot) say(`left to root: ${tests(isOf(NEED_ROOT)).join(', ')}`);

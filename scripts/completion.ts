@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import tab, { ShellCompDirective } from '@bomb.sh/tab';
 import adapt from '@bomb.sh/tab/commander';
 import type { Command } from 'commander';
+import { TRANSPORTS } from '../fs-tree/transport/transport.js';
 import { PROFILES } from '../lib/profile/tables.js';
 import { REQUEST_KINDS } from '../lib/zcrypt/program/work.js';
 import { LEVELS } from './commands/dmesg.js';
@@ -116,6 +117,8 @@ const VALUES: Readonly<Record<string, Words>> = {
   'start --machine': machines,
   'mount --kernel': () => Object.keys(PROFILES),
   'start --kernel': () => Object.keys(PROFILES),
+  'mount --transport': () => ['auto', ...TRANSPORTS],
+  'start --transport': () => ['auto', ...TRANSPORTS],
   'mount --owner': () => ['root', 'me'],
   'dmesg --level': () => LEVELS,
   'load --kind': () => REQUEST_KINDS,

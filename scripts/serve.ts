@@ -11,9 +11,9 @@ import { hostCrypto } from '../fs-tree/host/crypto.js';
 import { SeededRandom } from '../fs-tree/host/random.js';
 import { TraceRing } from '../fs-tree/host/trace.js';
 import { Ops } from '../fs-tree/ops.js';
-import { FuseNativeTransport } from '../fs-tree/transport/fuse-native.js';
+import { chooseTransport, createTransport } from '../fs-tree/transport/choose.js';
 import { isMounted } from '../fs-tree/transport/mount-point.js';
-import { MountError, type Transport } from '../fs-tree/transport/transport.js';
+import { MountError, type Transport, type TransportName } from '../fs-tree/transport/transport.js';
 import { worldTree } from '../fs-tree/world-tree.js';
 import { SimClock } from '../lib/clock.js';
 import { DescriptionError, type MachineDescription, worldFromDescription } from '../lib/description/index.js';
@@ -26,7 +26,6 @@ import { version } from './version.js';
 import type { WorldChoices } from './world-options.js';
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
-const TRANSPORT = 'fuse-native';
 
 /** A machine that answers, for whoever greets. */
 export interface Served {
@@ -71,9 +70,11 @@ export async function serve(
   world.kernel.core.onBug = (_task, error) => bug(error, 'a task of the kernel');
 
   const started = new Date();
-  const transport = new FuseNativeTransport(directory, treeOps(world, trace, choices, started, bug), {
+  const name = chooseTransport(choices.transport);
+  const transport = createTransport(name, directory, treeOps(world, trace, choices, { started, name }, bug), {
     allowOther: choices.allowOther,
     say: complain,
+    onBug: (error) => bug(error, 'the transport'),
   });
   try {
     await transport.mount();
@@ -91,7 +92,7 @@ export async function serve(
     mountPoint,
     machine,
     kernel,
-    transport: TRANSPORT,
+    transport: name,
     started: started.toISOString(),
     ...(log !== undefined && { log }),
   });
@@ -129,8 +130,14 @@ async function boot(choices: ServeChoices, trace: TraceRing): Promise<World | un
   }
 }
 
-function treeOps(world: World, trace: TraceRing, choices: ServeChoices, started: Date, bug: Report): Ops {
-  const about = { machine: choices.machine.name, transport: TRANSPORT, pid: process.pid, started, version };
+function treeOps(
+  world: World,
+  trace: TraceRing,
+  choices: ServeChoices,
+  { started, name }: { readonly started: Date; readonly name: TransportName },
+  bug: Report,
+): Ops {
+  const about = { machine: choices.machine.name, transport: name, pid: process.pid, started, version };
   return new Ops({
     root: worldTree(world, trace, about),
     now: Date.now,

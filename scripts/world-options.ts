@@ -2,6 +2,7 @@
  * Options that say which machine is mounted, and how it looks.
  */
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import { TRANSPORTS, type TransportChoice } from '../fs-tree/transport/transport.js';
 import type { KernelVersion } from '../lib/profile/profile.js';
 import { DEFAULT_KERNEL, PROFILES } from '../lib/profile/tables.js';
 import { EXIT } from './exit-status.js';
@@ -22,6 +23,7 @@ export interface WorldChoices {
   readonly kernel?: KernelVersion;
   readonly owner: Owner;
   readonly allowOther: boolean;
+  readonly transport: TransportChoice;
 }
 
 const KERNELS = Object.keys(PROFILES) as KernelVersion[];
@@ -81,5 +83,13 @@ export function addWorldOptions(command: Command): Command {
         '--allow-other',
         'let other users in (root always does; others need user_allow_other in /etc/fuse.conf)',
       ).default(process.getuid?.() === 0),
+    )
+    .addOption(
+      new Option(
+        '--transport <name>',
+        'dev-fuse (needs root, or unshare -rm), fuse-native (needs libfuse2), or auto: dev-fuse where it can',
+      )
+        .argParser(oneOf(['auto', ...TRANSPORTS]))
+        .default('auto'),
     );
 }

@@ -10,7 +10,7 @@ import type { World } from '../../lib/world.js';
 export interface About {
   /** Name of the machine: its preset, or its file. */
   readonly machine?: string;
-  /** How the tree is shown to the host: `fuse-native`. */
+  /** How the tree is shown to the host: `dev-fuse` or `fuse-native`. */
   readonly transport?: string;
   readonly pid?: number;
   /** Wall-clock time of the mount. */

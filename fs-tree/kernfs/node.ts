@@ -8,6 +8,7 @@
  * of the devices behind; leaves out mounts, namespaces and binary files.
  */
 import type { Task } from '../../lib/sync/task.js';
+import type { ChangeSource } from './changes.js';
 
 /** Bytes of a page: the size of an attribute and the most that one store gets. */
 export const PAGE_SIZE = 4096;
@@ -74,8 +75,8 @@ export interface DirNode extends NodeBase {
   entries(): Iterable<DirEntry>;
   /** How many children are directories (their number plus 2 is the link count). */
   subdirs(): number;
-  /** True if its entries come and go without a word in kernfs/changes: nobody may remember them. */
-  readonly volatile?: boolean | undefined;
+  /** Who tells of entries that come and go, by `owner`; undefined: nobody does, and nothing of it may be remembered. */
+  readonly changes?: ChangeSource | undefined;
 }
 
 export interface FileNode extends NodeBase {

@@ -7,7 +7,7 @@
  */
 import { KernelError } from '../../lib/errno.js';
 import type { Task } from '../../lib/sync/task.js';
-import { ChangeHub } from './changes.js';
+import { ChangeHub, type ChangeSource } from './changes.js';
 import type { DirEntry, DirNode, FileNode, LinkNode, Node, Show, Store } from './node.js';
 
 export interface FileOptions {
@@ -95,11 +95,10 @@ export class StaticDir implements DirNode {
     readonly mode: number,
     private readonly hub: ChangeHub,
     private readonly source?: DirSource,
-    private readonly unheard = false,
   ) {}
 
-  get volatile(): boolean {
-    return this.unheard || this.source !== undefined;
+  get changes(): ChangeSource | undefined {
+    return this.source ? undefined : this.hub;
   }
 
   lookup(name: string): Node | undefined {
@@ -157,19 +156,13 @@ export class StaticTree {
   readonly changes = new ChangeHub();
   #nextIno: number;
 
-  /**
-   * @param firstIno trees that are shown together must not overlap
-   * @param unheard nobody listens to `changes` for this tree: it must not be remembered
-   */
-  constructor(
-    firstIno = 1,
-    private readonly unheard = false,
-  ) {
+  /** @param firstIno trees that are shown together must not overlap */
+  constructor(firstIno = 1) {
     this.#nextIno = firstIno;
   }
 
   dir(mode = 0o755, source?: DirSource): StaticDir {
-    return new StaticDir(this.#nextIno++, mode, this.changes, source, this.unheard);
+    return new StaticDir(this.#nextIno++, mode, this.changes, source);
   }
 
   file(options: FileOptions): TextFile {

@@ -9,6 +9,7 @@
 import type { FileGroup, Kobject, KobjectLink } from '../../lib/driver-core/kobject.js';
 import type { Kernel } from '../../lib/kernel.js';
 import type { Task } from '../../lib/sync/task.js';
+import type { ChangeSource } from '../kernfs/changes.js';
 import { linkText } from '../kernfs/link.js';
 import type { DirEntry, DirNode, FileNode, IoContext, LinkNode, Node, Show, Store } from '../kernfs/node.js';
 import { type Attr, modeOf } from './table.js';
@@ -61,6 +62,10 @@ class KobjectDir implements DirNode {
 
   get alive(): boolean {
     return this.kobj.visible;
+  }
+
+  get changes(): ChangeSource {
+    return this.kobj.tree;
   }
 
   lookup(name: string): Node | undefined {

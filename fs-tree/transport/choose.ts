@@ -4,14 +4,9 @@
 import type { Ops } from '../ops.js';
 import { DevFuseTransport, devFuseProblem } from './dev-fuse/dev-fuse.js';
 import { FuseNativeTransport } from './fuse-native.js';
-import type { Transport, TransportOptions } from './transport.js';
-
-export const TRANSPORTS = ['dev-fuse', 'fuse-native'] as const;
-export type TransportName = (typeof TRANSPORTS)[number];
+import type { Transport, TransportChoice, TransportName, TransportOptions } from './transport.js';
 
 /** auto: dev-fuse where this process may mount, else fuse-native, which has fusermount to help. */
-export type TransportChoice = TransportName | 'auto';
-
 export function chooseTransport(choice: TransportChoice): TransportName {
   if (choice !== 'auto') return choice;
   return devFuseProblem() === undefined ? 'dev-fuse' : 'fuse-native';

@@ -100,7 +100,7 @@ export class FuseNativeTransport implements Transport {
 
   stats(): TransportStats {
     const { answered, pending, openFiles } = this.#requests;
-    return { answered, pending, openFiles, workers: this.#fuse?._threads.size ?? 0 };
+    return { answered, pending, openFiles, inodes: 0, workers: this.#fuse?._threads.size ?? 0 };
   }
 
   async #unmount(): Promise<boolean> {

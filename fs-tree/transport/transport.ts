@@ -2,6 +2,11 @@
  * What an adapter to the host must do: show a tree of nodes at a directory.
  */
 
+/** dev-fuse speaks to the kernel itself, fuse-native through libfuse2. */
+export const TRANSPORTS = ['dev-fuse', 'fuse-native'] as const;
+export type TransportName = (typeof TRANSPORTS)[number];
+export type TransportChoice = TransportName | 'auto';
+
 /** Why a tree could not be mounted. Each reason is an exit status of the command. */
 export type MountFailure =
   | 'missing'
@@ -42,6 +47,8 @@ export interface TransportStats {
   /** Requests that wait for their handler now. */
   readonly pending: number;
   readonly openFiles: number;
+  /** Nodes that are kept because the host's kernel remembers them. */
+  readonly inodes: number;
   /** Threads and slots that fuse-native holds on the host; grows with parallel clients, never shrinks. Else 0. */
   readonly workers: number;
 }

@@ -49,19 +49,27 @@ const CHECKS: Readonly<Record<string, Check>> = {
 
   'permission to mount': (host) => {
     if (host.uid !== 0) return ok('by fusermount');
-    const mask = /^CapEff:\s*([0-9a-f]+)/m.exec(host.read('/proc/self/status') ?? '')?.[1];
-    const may = mask === undefined || ((BigInt(`0x${mask}`) >> CAP_SYS_ADMIN) & 1n) === 1n;
-    return may
+    return mayMount(host)
       ? ok('root with CAP_SYS_ADMIN')
       : missing('root without CAP_SYS_ADMIN', 'docker run --device /dev/fuse --cap-add SYS_ADMIN ..');
   },
 
+  'mount and umount': (host) => {
+    if (host.uid !== 0) return ok('ordinary users do without');
+    return hasProgram(host, 'mount') && hasProgram(host, 'umount')
+      ? ok('are there')
+      : missing('not there', installLine(host, 'mount'));
+  },
+
   libfuse2: (host) => {
-    if (!hasLibrary(host, 'libfuse.so.2')) return missing('no libfuse.so.2', installLine(host, 'libfuse2'));
+    // Who may mount does without libfuse, by --transport dev-fuse.
+    const without = mayMount(host) ? optional : missing;
+    const only = mayMount(host) ? '; only --transport fuse-native needs it' : '';
+    if (!hasLibrary(host, 'libfuse.so.2')) return without(`no libfuse.so.2${only}`, installLine(host, 'libfuse2'));
     const problem = host.addonProblem();
     return problem === undefined
       ? ok('libfuse.so.2, and the addon loads')
-      : missing(problem, 'npm install fuse-native (x64 only)');
+      : without(`${problem}${only}`, 'npm install fuse-native (x64 only)');
   },
 
   fusermount: (host) => {
@@ -108,6 +116,13 @@ export function namelessUser({
     found: `user ${uid} has none in /etc/passwd`,
     mend: `as root: echo "user${uid}:x:${uid}:${gid}::/tmp:/bin/sh" >> /etc/passwd`,
   };
+}
+
+/** Is this root with the right to mount? */
+function mayMount(host: Host): boolean {
+  if (host.uid !== 0) return false;
+  const mask = /^CapEff:\s*([0-9a-f]+)/m.exec(host.read('/proc/self/status') ?? '')?.[1];
+  return mask === undefined || ((BigInt(`0x${mask}`) >> CAP_SYS_ADMIN) & 1n) === 1n;
 }
 
 /** May ordinary users let others in? */

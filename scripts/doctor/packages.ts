@@ -4,7 +4,7 @@
 import { type Host, hasProgram } from './host.js';
 
 /** What a distribution calls a need. */
-export type Package = 'libfuse2' | 'fusermount';
+export type Package = 'libfuse2' | 'fusermount' | 'mount';
 
 interface Manager {
   readonly tool: string;
@@ -13,12 +13,23 @@ interface Manager {
 }
 
 const MANAGERS: readonly Manager[] = [
-  { tool: 'apt-get', install: 'apt-get install', names: { libfuse2: 'libfuse2', fusermount: 'fuse3' } },
-  { tool: 'dnf', install: 'dnf install', names: { libfuse2: 'fuse-libs', fusermount: 'fuse' } },
-  { tool: 'zypper', install: 'zypper install', names: { libfuse2: 'libfuse2', fusermount: 'fuse' } },
-  { tool: 'pacman', install: 'pacman -S', names: { libfuse2: 'fuse2', fusermount: 'fuse2' } },
-  { tool: 'apk', install: 'apk add', names: { libfuse2: 'fuse', fusermount: 'fuse' } },
+  { tool: 'apt-get', install: 'apt-get install', names: { libfuse2: 'libfuse2', fusermount: 'fuse3', mount: 'mount' } },
+  { tool: 'dnf', install: 'dnf install', names: { libfuse2: 'fuse-libs', fusermount: 'fuse', mount: 'util-linux' } },
+  {
+    tool: 'zypper',
+    install: 'zypper install',
+    names: { libfuse2: 'libfuse2', fusermount: 'fuse', mount: 'util-linux' },
+  },
+  { tool: 'pacman', install: 'pacman -S', names: { libfuse2: 'fuse2', fusermount: 'fuse2', mount: 'util-linux' } },
+  { tool: 'apk', install: 'apk add', names: { libfuse2: 'fuse', fusermount: 'fuse', mount: 'util-linux' } },
 ];
+
+/** For systems whose packages are not known. */
+const PLAIN: Readonly<Record<Package, string>> = {
+  libfuse2: 'libfuse.so.2 (package libfuse2 or fuse-libs)',
+  fusermount: 'fusermount (package fuse3 or fuse)',
+  mount: 'mount and umount (package util-linux)',
+};
 
 /** The line to type as root. */
 export const asRoot = (host: Host, command: string): string => (host.uid === 0 ? command : `sudo ${command}`);
@@ -26,7 +37,6 @@ export const asRoot = (host: Host, command: string): string => (host.uid === 0 ?
 /** The line to type for a package. */
 export function installLine(host: Host, wanted: Package): string {
   const manager = MANAGERS.find(({ tool }) => hasProgram(host, tool));
-  if (!manager)
-    return `install ${wanted === 'libfuse2' ? 'libfuse.so.2 (package libfuse2 or fuse-libs)' : 'fusermount (package fuse3 or fuse)'}`;
+  if (!manager) return `install ${PLAIN[wanted]}`;
   return asRoot(host, `${manager.install} ${manager.names[wanted]}`);
 }

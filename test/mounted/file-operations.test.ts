@@ -1,6 +1,7 @@
 /**
  * The same table of file operations (operations.py) on the host's own /sys and
- * on a mount: the same results, but for what FUSE or fuse-native forces.
+ * on a mount: the same results, but for what FUSE or the transport forces
+ * (support/transport-differences.ts).
  *
  * The host's part is a tun device in a network name space of its own with a
  * fresh sysfs, so that it can be taken away while files are open. The mount's
@@ -10,29 +11,13 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { cannotMount, Daemon, isRoot, PROJECT, shell } from '../support/mounted.js';
+import { cannotMount, Daemon, isRoot, PROJECT, shell, TRANSPORT } from '../support/mounted.js';
+import { differencesOf } from '../support/transport-differences.js';
 
 type Results = Record<string, unknown>;
 
-/** Everything that may differ, and why. A row that does not differ any more is an error too. */
-const DIFFERENCES: readonly { readonly rows: RegExp; readonly why: string }[] = [
-  { rows: /^statfs type$/, why: 'the kernel answers for all FUSE mounts: 0x65735546' },
-  {
-    rows: /^lseek .*(2147483647|2147483648|1099511627776)$/,
-    why: "the largest offset is the kernel's for FUSE, 2^63-1",
-  },
-  { rows: /^removed: lseek$/, why: 'FUSE seeks without asking' },
-  { rows: /^position after O_APPEND$/, why: 'FUSE starts at st_size, sysfs ignores O_APPEND' },
-  { rows: /^removed: write nothing$/, why: 'FUSE does not send a write of nothing' },
-  { rows: /^mmap private$/, why: 'FUSE maps files with direct_io privately' },
-  { rows: /(^|: )poll$/, why: 'libfuse2 through fuse-native has no poll: never POLLERR|POLLPRI' },
-  { rows: /^utime, two times$/, why: 'fuse-native hands on the time of access only' },
-  {
-    rows: /^removed: (fstat|fchmod|ftruncate|open through .*|readdir.*)$/,
-    why: 'fuse-native knows paths only: what asks by path finds nothing (os.listdir asks fstat first)',
-  },
-  { rows: /^back: old directory$/, why: 'fuse-native knows paths only: the path leads to the new directory' },
-];
+/** Everything that may differ, and why. */
+const DIFFERENCES = differencesOf(TRANSPORT);
 
 const TABLE = join(PROJECT, 'test/mounted/operations.py');
 const REMOVE = 'ip tuntap del dev tun9 mode tun';

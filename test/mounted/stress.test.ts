@@ -4,7 +4,7 @@
  */
 import { spawn } from 'node:child_process';
 import t from 'tap';
-import { cannotMount, Daemon, shell } from '../support/mounted.js';
+import { cannotMount, Daemon, shell, TRANSPORT } from '../support/mounted.js';
 import { type Client, READERS, WRITERS } from './stress-clients.js';
 
 const SECONDS = Number(process.env.STRESS_SECONDS ?? 8);
@@ -81,7 +81,7 @@ t.test(
   { skip: cannotMount(), timeout: (SECONDS + 120) * 1000 },
   async (t) => {
     const daemon = Daemon.start(t, {
-      command: ['dist/scripts/ap-sysfs.js', 'mount', '--foreground', 'DIR'],
+      command: ['dist/scripts/ap-sysfs.js', 'mount', '--foreground', '--transport', TRANSPORT, 'DIR'],
       seconds: SECONDS + 110,
     });
     t.match(await daemon.line(), /mounted on/);

@@ -15,8 +15,13 @@ import { createInterface, type Interface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import type { Test } from 'tap';
+import { chooseTransport } from '../../fs-tree/transport/choose.js';
+import type { TransportChoice } from '../../fs-tree/transport/transport.js';
 
 const run = promisify(execFile);
+
+/** The transport of this run: what `auto` takes here; tests in mounted/fuse-native say otherwise. */
+export const TRANSPORT = chooseTransport((process.env.AP_SYSFS_TEST_TRANSPORT ?? 'auto') as TransportChoice);
 
 /** Root of the clone; compiled tests live in dist/test/support. */
 export const PROJECT = fileURLToPath(new URL('../../../', import.meta.url));

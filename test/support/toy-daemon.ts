@@ -1,14 +1,17 @@
 /**
  * Mounts a toy, for tests: `node toy-daemon.js DIRECTORY [SHAPE]`. Without a
  * shape (a file made by operations.py) it is the toy tree. Commands on stdin,
- * one a line: `release`, `stats`, `quit`; each is answered by a line on stdout.
+ * one a line: `release`, `stats`, `notify` (of the toy's value), `quit`; each is
+ * answered by a line on stdout.
  */
 import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
+import type { FileNode } from '../../fs-tree/kernfs/node.js';
 import type { StaticDir, StaticTree } from '../../fs-tree/kernfs/static-tree.js';
 import { Ops } from '../../fs-tree/ops.js';
-import { chooseTransport, createTransport, type TransportChoice } from '../../fs-tree/transport/choose.js';
-import { MountError } from '../../fs-tree/transport/transport.js';
+import { chooseTransport, createTransport } from '../../fs-tree/transport/choose.js';
+import { DevFuseTransport } from '../../fs-tree/transport/dev-fuse/dev-fuse.js';
+import { MountError, type TransportChoice } from '../../fs-tree/transport/transport.js';
 import { MOUNT_EXIT } from '../../scripts/exit-status.js';
 import { netDeviceTree, type Shape } from './net-device-tree.js';
 import { toyTree } from './toy-tree.js';
@@ -16,6 +19,7 @@ import { toyTree } from './toy-tree.js';
 interface Mounted {
   readonly tree: StaticTree;
   readonly root: StaticDir;
+  readonly device?: StaticDir;
   release?: () => void;
 }
 
@@ -29,12 +33,15 @@ const ops = new Ops({
   owner: { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 },
   onBug: (error) => console.log(`bug: ${String(error)}`),
 });
-const name = chooseTransport((process.env.AP_SYSFS_TRANSPORT ?? 'auto') as TransportChoice);
-const transport = createTransport(name, directory, ops, {
+const name = chooseTransport((process.env.AP_SYSFS_TEST_TRANSPORT ?? 'auto') as TransportChoice);
+const options = {
   allowOther: process.getuid?.() === 0,
-  onBug: (error) => console.log(`bug: ${String(error)}`),
-  say: (line) => console.log(line),
-});
+  onBug: (error: unknown) => console.log(`bug: ${String(error)}`),
+  say: (line: string) => console.log(line),
+};
+const transport = process.env.AP_SYSFS_TEST_TIMER
+  ? new DevFuseTransport(directory, ops, { ...options, reader: 'timer' })
+  : createTransport(name, directory, ops, options);
 
 try {
   await transport.mount();
@@ -45,7 +52,10 @@ try {
 }
 console.log('mounted');
 
+let quitting = false;
 async function quit(): Promise<void> {
+  if (quitting) return;
+  quitting = true;
   await transport.unmount();
   console.log('unmounted');
   process.exit(0);
@@ -54,6 +64,7 @@ for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP']) process.on(signal, () => v
 void transport.detached.then(quit);
 for await (const line of createInterface({ input: process.stdin })) {
   if (line === 'release') toy.release?.();
+  if (line === 'notify') ops.notify(toy.device?.lookup('value') as FileNode);
   if (line === 'quit') await quit();
   console.log(line === 'stats' ? JSON.stringify(transport.stats()) : 'ok');
 }

@@ -21,6 +21,7 @@ export interface Toy {
  * /devices/toy has: value (rw), fixed (ro), trigger (wo), counter (shows how often it was shown), long (5000 bytes),
  * empty, broken (throws ENODEV in both), bug (throws a TypeError), slow (waits, interruptible), stubborn (waits
  * without regard to signals), handlerless (rw bits, no handlers), remove (removes the whole directory), sub/inner;
+ * who tells of its caller;
  * many/0 to many/4999 wait as stubborn does; /bus/toy is a link to the device.
  */
 export function toyTree(): Toy {
@@ -90,6 +91,7 @@ export function toyTree(): Toy {
     },
     store: () => Promise.reject(new TypeError('a bug')),
   });
+  file('who', { show: ({ task, caller }) => `${task.comm} ${caller.pid}\n` });
   file('slow', { show: () => 'slow\n', store: (_text, { task }) => wait(task.signal) });
   file('stubborn', { show: () => 'stubborn\n', store: () => wait(undefined) });
   file('handlerless', { mode: 0o644 });

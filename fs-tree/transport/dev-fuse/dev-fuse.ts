@@ -48,10 +48,15 @@ export function devFuseProblem(): string | undefined {
   }
 }
 
+export interface DevFuseOptions extends TransportOptions {
+  /** How to learn of requests: by the event loop (where this Node can, see device.ts), or by a timer. */
+  readonly reader?: 'events' | 'timer';
+}
+
 export class DevFuseTransport implements Transport {
   readonly #directory: string;
   readonly #ops: Ops;
-  readonly #options: TransportOptions;
+  readonly #options: DevFuseOptions;
   #mountPoint: string | undefined;
   #device: FuseDevice | undefined;
   #server: FuseServer | undefined;
@@ -60,7 +65,7 @@ export class DevFuseTransport implements Transport {
   readonly detached: Promise<void>;
   #sayDetached: () => void = () => undefined;
 
-  constructor(directory: string, ops: Ops, options: TransportOptions) {
+  constructor(directory: string, ops: Ops, options: DevFuseOptions) {
     this.#directory = directory;
     this.#ops = ops;
     this.#options = options;
@@ -106,6 +111,7 @@ export class DevFuseTransport implements Transport {
       answered: server?.answered ?? 0,
       pending: server?.pending ?? 0,
       openFiles: server?.openFiles ?? 0,
+      inodes: server?.inodes.size ?? 0,
       workers: 0,
     };
   }
@@ -113,7 +119,7 @@ export class DevFuseTransport implements Transport {
   /** Mounts, and answers until the kernel has said hello. */
   async #connect(path: string, device: FuseDevice): Promise<void> {
     const child = this.#mountCommand(path, device.fd);
-    const Pipe = pipeClassOf(child.stderr);
+    const Pipe = this.#options.reader === 'timer' ? undefined : pipeClassOf(child.stderr);
     const words = collect(child);
     const [status] = (await once(child, 'exit')) as [number | null];
     if (status !== 0) throw new Error((await words).trim() || `mount ended with ${status}`);

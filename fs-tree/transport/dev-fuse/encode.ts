@@ -4,7 +4,7 @@
 import { S_IFDIR, S_IFLNK, S_IFREG, type Stat } from '../../kernfs/inode-attrs.js';
 import type { DirEntry } from '../../kernfs/node.js';
 import { from, type Message } from './message.js';
-import { fuse_attr, fuse_dirent, fuse_entry_out } from './protocol.js';
+import { fuse_attr, fuse_dirent, fuse_entry_out, fuse_open_out, fuse_out_header } from './protocol.js';
 
 const TYPES = { dir: S_IFDIR >> 12, file: S_IFREG >> 12, link: S_IFLNK >> 12 } as const;
 
@@ -53,6 +53,16 @@ export function putEntry(out: Message, base: number, nodeid: number, stat: Stat,
   out.setU32(from(base, at.entry_valid_nsec), 0);
   out.setU32(from(base, at.attr_valid_nsec), 0);
   putAttr(out, base + at.attr, stat);
+}
+
+/** A whole reply. @returns its length */
+export function putOpen(out: Message, handle: number, flags: number): number {
+  const { at, size } = fuse_open_out;
+  const base = fuse_out_header.size;
+  out.setU64(from(base, at.fh), handle);
+  out.setU32(from(base, at.open_flags), flags);
+  out.setI32(from(base, at.backing_id), 0);
+  return size;
 }
 
 const padded = (length: number): number => (length + 7) & ~7;

@@ -11,7 +11,7 @@
  * gets another inode for whoever looks it up meanwhile: same number, same
  * attributes, locks of its own.
  */
-import type { Node } from '../../kernfs/node.js';
+import type { DirNode, Node } from '../../kernfs/node.js';
 import { FUSE_ROOT_ID } from './protocol.js';
 
 export interface Inode {
@@ -29,6 +29,12 @@ export interface Inode {
   twin: Inode | undefined;
 }
 
+/** Told of the directories that the kernel knows. */
+export interface DirListener {
+  dirKnown(dir: DirNode): void;
+  dirForgotten(dir: DirNode): void;
+}
+
 export class Inodes {
   readonly #byId = new Map<number, Inode>();
   /** The inode that a lookup finds, by inode number. */
@@ -37,7 +43,10 @@ export class Inodes {
   readonly #dirs = new Map<object, Inode>();
   #lastId = FUSE_ROOT_ID;
 
-  constructor(root: Node) {
+  constructor(
+    root: Node,
+    private readonly told: DirListener,
+  ) {
     this.#add({
       nodeid: FUSE_ROOT_ID,
       node: root,
@@ -80,7 +89,9 @@ export class Inodes {
     if (inode.lookups > 0) return;
     this.#byId.delete(nodeid);
     this.#unchain(inode);
+    if (inode.node.kind !== 'dir') return;
     if (this.#dirs.get(inode.node.owner) === inode) this.#dirs.delete(inode.node.owner);
+    this.told.dirForgotten(inode.node);
   }
 
   /** All other inodes of the same node. */
@@ -98,9 +109,13 @@ export class Inodes {
   }
 
   #add(inode: Inode): Inode {
-    this.#byId.set(inode.nodeid, inode);
-    this.#current.set(inode.node.ino, inode);
-    if (inode.node.kind === 'dir') this.#dirs.set(inode.node.owner, inode);
+    const { nodeid, node } = inode;
+    this.#byId.set(nodeid, inode);
+    this.#current.set(node.ino, inode);
+    if (node.kind === 'dir') {
+      this.#dirs.set(node.owner, inode);
+      this.told.dirKnown(node);
+    }
     return inode;
   }
 }

@@ -6,14 +6,17 @@
  * caller of a request that waits: interruptible waits end with EINTR, the
  * others do not look at it. A reply is never sent twice, whatever happens.
  */
-import { ERRNO, isKernelError } from '../../../lib/errno.js';
+import { ERRNO, isKernelError, KernelError } from '../../../lib/errno.js';
 import type { Ops } from '../../ops.js';
 import { RequestCaller } from './caller.js';
 import type { DeviceUser, FuseDevice } from './device.js';
+import { Exchange, IN, type Later, NO_REPLY, type Operation, OUT } from './exchange.js';
+import { FileOperations } from './file-operations.js';
 import { Inodes } from './inodes.js';
 import { from, Message } from './message.js';
+import { NameOperations } from './name-operations.js';
+import { NodeOperations } from './node-operations.js';
 import { Notifier } from './notifier.js';
-import { Operations } from './operations.js';
 import {
   FUSE,
   FUSE_KERNEL_MINOR_VERSION,
@@ -29,19 +32,15 @@ import {
   OLDEST_MINOR_VERSION,
 } from './protocol.js';
 
-/** Where what follows the header begins, in a request and in a reply. */
-export const IN_BODY = fuse_in_header.size;
-export const OUT_BODY = fuse_out_header.size;
-
 /** The longest write(2) that comes as one request, and the longest read: 32 pages, what a request holds unasked. */
 const MAX_TRANSFER = 32 * 4096;
-export const READ_BUFFER = Math.max(FUSE_MIN_READ_BUFFER, IN_BODY + fuse_write_in.size + MAX_TRANSFER);
+export const READ_BUFFER = Math.max(FUSE_MIN_READ_BUFFER, IN + fuse_write_in.size + MAX_TRANSFER);
 
 /** Releases wait for nobody: how many the kernel may send without an answer. */
 const MAX_BACKGROUND = 1024;
 
-/** Instead of a length: no reply is due, or it comes later. */
-export const NO_REPLY = -1;
+/** Linux 5.10; from 5.8 on a reply with attributes does not undo a notification that has overtaken it. */
+const VERSIONED_ATTR = 32;
 
 /** A request in work whose handler waits. */
 interface Waiting {
@@ -61,9 +60,12 @@ export interface ServerOptions {
 export class FuseServer implements DeviceUser {
   readonly #options: ServerOptions;
   readonly #in: Message;
-  readonly #out = new Message(OUT_BODY + MAX_TRANSFER);
+  readonly #out = new Message(OUT + MAX_TRANSFER);
   readonly #notifier: Notifier;
-  readonly #operations: Operations;
+  readonly #files: FileOperations;
+  readonly #nodes: NodeOperations;
+  /** By their numbers. */
+  readonly #table: (Operation | undefined)[] = [];
   readonly inodes: Inodes;
   readonly #waiting = new Map<number, Waiting>();
   #quitting = false;
@@ -72,17 +74,15 @@ export class FuseServer implements DeviceUser {
   constructor(options: ServerOptions) {
     this.#options = options;
     this.#in = options.device.incoming;
-    this.inodes = new Inodes(options.ops.root);
-    this.#notifier = new Notifier(options.device, this.inodes);
-    this.#operations = new Operations({
-      ops: options.ops,
-      inodes: this.inodes,
-      notifier: this.#notifier,
-      incoming: this.#in,
-      out: this.#out,
-      later: (body, put) => this.#later(body, put),
-    });
-    options.ops.changes?.onChange((change) => this.#notifier.changed(change));
+    this.#notifier = new Notifier(options.device);
+    this.inodes = new Inodes(options.ops.root, this.#notifier);
+    this.#notifier.inodes = this.inodes;
+    const later: Later = (body, put) => this.#later(body, put);
+    const exchange = new Exchange(options.ops, this.inodes, this.#notifier, this.#in, this.#out, later);
+    this.#files = new FileOperations(exchange);
+    this.#nodes = new NodeOperations(exchange, this.#files);
+    for (const { table } of [this.#files, this.#nodes, new NameOperations(exchange)])
+      for (const [name, operation] of Object.entries(table)) this.#table[FUSE[name as keyof typeof FUSE]] = operation;
   }
 
   get pending(): number {
@@ -90,7 +90,7 @@ export class FuseServer implements DeviceUser {
   }
 
   get openFiles(): number {
-    return this.#operations.openFiles;
+    return this.#files.count;
   }
 
   onEnd(): void {
@@ -121,20 +121,23 @@ export class FuseServer implements DeviceUser {
 
   #work(opcode: number): number {
     if (opcode === FUSE.INTERRUPT) {
-      this.#waiting.get(this.#in.u64(from(IN_BODY, fuse_interrupt_in.at.unique)))?.caller.interrupt();
+      this.#waiting.get(this.#in.u64(from(IN, fuse_interrupt_in.at.unique)))?.caller.interrupt();
       return NO_REPLY;
     }
-    return this.#operations.run(opcode);
+    // ENOSYS: the kernel does not ask again where that matters (FLUSH, FSYNC, FALLOCATE, STATX), and says what sysfs says.
+    const operation = this.#table[opcode];
+    if (!operation) throw new KernelError('ENOSYS');
+    return operation();
   }
 
   #hello(): number {
-    const major = this.#in.u32(from(IN_BODY, fuse_init_in.at.major));
-    const minor = this.#in.u32(from(IN_BODY, fuse_init_in.at.minor));
+    const major = this.#in.u32(from(IN, fuse_init_in.at.major));
+    const minor = this.#in.u32(from(IN, fuse_init_in.at.minor));
     const { at, size } = fuse_init_out;
     const out = this.#out;
-    out.clear(OUT_BODY, OUT_BODY + size);
-    out.setU32(from(OUT_BODY, at.major), FUSE_KERNEL_VERSION);
-    out.setU32(from(OUT_BODY, at.minor), FUSE_KERNEL_MINOR_VERSION);
+    out.clear(OUT, OUT + size);
+    out.setU32(from(OUT, at.major), FUSE_KERNEL_VERSION);
+    out.setU32(from(OUT, at.minor), FUSE_KERNEL_MINOR_VERSION);
     // A newer kernel asks again, with the version that it is offered.
     if (major > FUSE_KERNEL_VERSION) return size;
     if (major < FUSE_KERNEL_VERSION || minor < OLDEST_MINOR_VERSION) {
@@ -144,14 +147,15 @@ export class FuseServer implements DeviceUser {
       );
       return NO_REPLY;
     }
-    const offered = this.#in.u32(from(IN_BODY, fuse_init_in.at.flags));
-    out.setU32(from(OUT_BODY, at.max_readahead), this.#in.u32(from(IN_BODY, fuse_init_in.at.max_readahead)));
+    const offered = this.#in.u32(from(IN, fuse_init_in.at.flags));
+    out.setU32(from(OUT, at.max_readahead), this.#in.u32(from(IN, fuse_init_in.at.max_readahead)));
     const wanted = INIT_FLAGS.BIG_WRITES | INIT_FLAGS.PARALLEL_DIROPS | INIT_FLAGS.ABORT_ERROR;
-    out.setU32(from(OUT_BODY, at.flags), offered & wanted);
-    out.setU16(from(OUT_BODY, at.max_background), MAX_BACKGROUND);
-    out.setU16(from(OUT_BODY, at.congestion_threshold), MAX_BACKGROUND);
-    out.setU32(from(OUT_BODY, at.max_write), MAX_TRANSFER);
-    out.setU32(from(OUT_BODY, at.time_gran), 1);
+    out.setU32(from(OUT, at.flags), offered & wanted);
+    out.setU16(from(OUT, at.max_background), MAX_BACKGROUND);
+    out.setU16(from(OUT, at.congestion_threshold), MAX_BACKGROUND);
+    out.setU32(from(OUT, at.max_write), MAX_TRANSFER);
+    out.setU32(from(OUT, at.time_gran), 1);
+    this.#nodes.mayRemember = minor >= VERSIONED_ATTR;
     this.#options.onHello();
     return size;
   }
@@ -192,12 +196,12 @@ export class FuseServer implements DeviceUser {
     this.#notifier.flush();
     const { at } = fuse_out_header;
     const out = this.#out;
-    out.setU32(at.len, OUT_BODY + length);
+    out.setU32(at.len, OUT + length);
     out.setI32(at.error, error);
     out.setU64(at.unique, unique);
     this.answered++;
     try {
-      this.#options.device.write(out, OUT_BODY + length);
+      this.#options.device.write(out, OUT + length);
     } catch (e) {
       const { code } = e as NodeJS.ErrnoException;
       // Nobody waits for it any more, or nothing is mounted any more.

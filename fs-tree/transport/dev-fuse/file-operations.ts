@@ -1,0 +1,135 @@
+/**
+ * Operations on open files.
+ */
+import { constants } from 'node:fs';
+import { KernelError } from '../../../lib/errno.js';
+import type { OpenFile, Whence } from '../../kernfs/open-file.js';
+import { O_ACCMODE, O_DIRECT } from '../../ops.js';
+import { putOpen } from './encode.js';
+import { type Exchange, IN, type OperationTable, OUT, SOMEBODY } from './exchange.js';
+import { from } from './message.js';
+import * as P from './protocol.js';
+import { FOPEN } from './protocol.js';
+
+const WHENCE: readonly Whence[] = ['set', 'cur', 'end', 'data', 'hole'];
+
+interface Opened {
+  readonly file: OpenFile;
+  /** Ends the watch that a poll has asked for. */
+  unwatch: (() => void) | undefined;
+}
+
+export class FileOperations {
+  readonly #x: Exchange;
+  readonly #files = new Map<number, Opened>();
+  #lastHandle = 0;
+  readonly table: OperationTable = {
+    OPEN: () => this.#open(),
+    READ: () => this.#read(),
+    WRITE: () => this.#write(),
+    RELEASE: () => this.#release(),
+    LSEEK: () => this.#lseek(),
+    POLL: () => this.#poll(),
+    IOCTL: () => {
+      throw new KernelError('ENOTTY');
+    },
+  };
+
+  constructor(exchange: Exchange) {
+    this.#x = exchange;
+  }
+
+  get count(): number {
+    return this.#files.size;
+  }
+
+  /** @throws EBADF */
+  opened(handle: number): OpenFile {
+    return this.#opened(handle).file;
+  }
+
+  #open(): number {
+    const inode = this.#x.inode();
+    const flags = this.#x.request.u32(from(IN, P.fuse_open_in.at.flags));
+    // The value of O_DIRECT depends on the architecture; O_TRUNC comes later, as a SETATTR.
+    const file = this.#x.ops.open(
+      SOMEBODY,
+      inode.node,
+      (flags & O_ACCMODE) | (flags & constants.O_DIRECT ? O_DIRECT : 0),
+    );
+    inode.openedBy = this.#x.pid;
+    const handle = ++this.#lastHandle;
+    this.#files.set(handle, { file, unwatch: undefined });
+    return putOpen(this.#x.reply, handle, FOPEN.DIRECT_IO | FOPEN.NOFLUSH | FOPEN.PARALLEL_DIRECT_WRITES);
+  }
+
+  #read(): number {
+    const { at } = P.fuse_read_in;
+    const { file } = this.#opened(this.#x.request.u64(from(IN, at.fh)));
+    const offset = this.#x.request.u64(from(IN, at.offset));
+    const length = this.#x.request.u32(from(IN, at.size));
+    return this.#x.later(
+      (caller) => this.#x.ops.read(caller, file, offset, length),
+      (bytes) => this.#x.text(bytes),
+    );
+  }
+
+  #write(): number {
+    const { at, size } = P.fuse_write_in;
+    const inode = this.#x.inode();
+    const { file } = this.#opened(this.#x.request.u64(from(IN, at.fh)));
+    const offset = this.#x.request.u64(from(IN, at.offset));
+    const data = IN + size;
+    const bytes = this.#x.request.text(data, data + this.#x.request.u32(from(IN, at.size)));
+    inode.openedBy = 0;
+    return this.#x.later(
+      async (caller) => {
+        inode.stores++;
+        try {
+          return await this.#x.ops.write(caller, file, bytes, offset);
+        } finally {
+          inode.stores--;
+        }
+      },
+      (taken) => {
+        this.#x.reply.setU32(from(OUT, P.fuse_write_out.at.size), taken);
+        this.#x.reply.setU32(from(OUT, P.fuse_write_out.at.padding), 0);
+        return P.fuse_write_out.size;
+      },
+    );
+  }
+
+  #release(): number {
+    const handle = this.#x.request.u64(from(IN, P.fuse_release_in.at.fh));
+    this.#files.get(handle)?.unwatch?.();
+    this.#files.delete(handle);
+    return 0;
+  }
+
+  #lseek(): number {
+    const { at } = P.fuse_lseek_in;
+    const { file } = this.#opened(this.#x.request.u64(from(IN, at.fh)));
+    const whence = WHENCE[this.#x.request.u32(from(IN, at.whence))];
+    if (!whence) throw new KernelError('EINVAL');
+    const position = this.#x.ops.lseek(SOMEBODY, file, 0, this.#x.request.i64(from(IN, at.offset)), whence);
+    this.#x.reply.setU64(from(OUT, P.fuse_lseek_out.at.offset), position);
+    return P.fuse_lseek_out.size;
+  }
+
+  #poll(): number {
+    const { at } = P.fuse_poll_in;
+    const opened = this.#opened(this.#x.request.u64(from(IN, at.fh)));
+    const kh = this.#x.request.u64(from(IN, at.kh));
+    if (this.#x.request.u32(from(IN, at.flags)) & P.FUSE_POLL_SCHEDULE_NOTIFY)
+      opened.unwatch ??= this.#x.ops.watch(opened.file, () => this.#x.notifier.pollWakeup(kh));
+    this.#x.reply.setU32(from(OUT, P.fuse_poll_out.at.revents), this.#x.ops.poll(SOMEBODY, opened.file));
+    this.#x.reply.setU32(from(OUT, P.fuse_poll_out.at.padding), 0);
+    return P.fuse_poll_out.size;
+  }
+
+  #opened(handle: number): Opened {
+    const opened = this.#files.get(handle);
+    if (!opened) throw new KernelError('EBADF');
+    return opened;
+  }
+}
