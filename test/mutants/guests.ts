@@ -97,7 +97,7 @@ export const GUEST_ROWS: readonly (readonly [test: string, ...Row])[] = [
   ],
   [
     GUESTS,
-    'while a virtual CPU',
+    'a queue whose probe',
     'others step a queue that is held',
     'lib/ap/queue-sm.ts',
     'if (aq.stall) return aq.stall.then(() => smEvent(aq, event));',
@@ -113,11 +113,11 @@ export const GUEST_ROWS: readonly (readonly [test: string, ...Row])[] = [
   ],
   [
     GUESTS,
-    'a guest can be ended',
-    'the end does not wait for the virtual CPUs',
+    'as many instructions',
+    'one virtual CPU issues two instructions at a time',
     'lib/guest/vcpus.ts',
-    'await this.#changed.until(() => this.#standing.size === 0);',
-    '',
+    'this.#vm.vcpus.find((vcpu) => !this.#standing.has(vcpu))',
+    'this.#vm.vcpus.at(-1 - (this.#standing.size % 2)) ?? this.#vm.vcpus[0]',
   ],
   [
     GUESTS,
