@@ -232,3 +232,38 @@ for (const [machine, size] of [
     await listings(t, host, size);
     await changes(t, host, size);
   });
+
+t.test(
+  'lszcrypt -V in a guest lists the guest_matrix of its host, row by row of the worked example',
+  { skip },
+  async (t) => {
+    const U = '11111111-1111-4111-8111-111111111111';
+    const host = await Host.boot(
+      t,
+      `adapters:\n  - {id: 5-6, type: cex8, mode: cca}\ndomains: {usage: "4, 0xab"}\nkernel: {version: 7.2}\n`,
+    );
+    const sim = `${host.sys}/kernel/debug/ap_sim`;
+    await host.good(t, `echo ${U} > $P/create; echo 'start ${U} name=vm' > ${sim}/guest`);
+    const rows: readonly (readonly [string, string])[] = [
+      [`echo 5 > $M/${U}/assign_adapter; echo -5 > $B/apmask`, ''],
+      [`echo 4 > $M/${U}/assign_domain`, '05.0004'],
+      [`echo 0xab > $M/${U}/assign_domain`, '05.0004 05.00ab'],
+      [`echo 7 > $M/${U}/assign_domain`, '05.0004 05.00ab'],
+      [`echo 05.00ab > $B/drivers/vfio_ap/unbind`, ''],
+      [`echo 0xab > $M/${U}/unassign_domain`, ''],
+      [`config=$(cat $M/${U}/ap_config); echo $config > $M/${U}/ap_config`, '05.0004'],
+      ['hw card 5 apm off; echo 1 > $B/scans', ''],
+      ['hw card 5 apm on; echo 1 > $B/scans', '05.0004'],
+    ];
+    for (const [command, queues] of rows) {
+      await host.good(t, command);
+      const matrix = await host.good(t, `grep -E '^..[.]....$' $M/${U}/guest_matrix || true`);
+      t.equal(matrix.trim().split('\n').join(' '), queues, command);
+      await host.good(t, `echo 1 > ${sim}/guests/vm/sys/bus/ap/scans`);
+      const { stdout } = await host.run(`AP_SYSFS=${sim}/guests/vm/sys lszcrypt -V`);
+      const listed = [...stdout.matchAll(/^([0-9a-f]{2}\.[0-9a-f]{4})\s/gm)].map(([, name]) => name);
+      t.equal(listed.join(' '), queues, `lszcrypt -V after ${command}`);
+    }
+    t.match(await host.good(t, `AP_SYSFS=${sim}/guests/vm/sys lszcrypt -V 05.0004`), /CEX8C +CCA-Coproc +online/);
+  },
+);

@@ -1,6 +1,7 @@
 /**
  * All mutants: the rules of the acceptance checks (spec/seeds-map.md), and others.
  */
+import { GUEST_ROWS } from './guests.js';
 import type { Mutant, Row } from './mutant.js';
 import { MORE, PROFILE } from './others.js';
 import { REQUESTS } from './requests.js';
@@ -24,7 +25,7 @@ const mutant = (test: string, [check, name, file, find, replace]: Row): Mutant =
 
 export const MUTANTS: readonly Mutant[] = [
   ...[...SEED_000, ...SEED_001, ...SEED_002, ...SEED_003, ...SEED_004].map((row) => mutant(testOf(row[0]), row)),
-  ...MORE.map(([test, ...row]) => mutant(`test/scenario/${test}.test.ts`, row)),
+  ...[...MORE, ...GUEST_ROWS].map(([test, ...row]) => mutant(`test/scenario/${test}.test.ts`, row)),
   ...REQUESTS.map(([test, ...row]) => mutant(`test/unit/${test}.test.ts`, row)),
   ...PROFILE.map(([check, value, other]) =>
     mutant('test/scenario/versions.test.ts', [check, `has ${other}`, 'lib/profile/tables.ts', value, other]),

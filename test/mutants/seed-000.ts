@@ -4,7 +4,13 @@
 import type { Row } from './mutant.js';
 
 export const SEED_000: readonly Row[] = [
-  ['0-1', 'the preparation is left out', 'lib/ap/bus.ts', 'aq?.prepareRemove();', ''],
+  [
+    '0-1',
+    'the preparation is left out',
+    'lib/ap/bus.ts',
+    'const held = aq?.prepareRemove();',
+    'const held = undefined;',
+  ],
   [
     '0-1',
     'the last step comes before the driver',
@@ -44,7 +50,7 @@ export const SEED_000: readonly Row[] = [
     '0-2',
     'the flush comes after the driver',
     'lib/ap/bus.ts',
-    'aq?.prepareRemove();\n    if (drv instanceof ApDriver) await drv.ops.remove?.(task, dev);\n    if (!aq) return;',
+    'const held = aq?.prepareRemove();\n    if (held) await held;\n    if (drv instanceof ApDriver) await drv.ops.remove?.(task, dev);\n    if (!aq) return;',
     'if (drv instanceof ApDriver) await drv.ops.remove?.(task, dev);\n    if (!aq) return;\n    aq.prepareRemove();',
   ],
   ['0-2', 'flushed requests get EIO', 'lib/ap/queue.ts', "message.rc = 'EAGAIN';", "message.rc = 'EIO';"],
@@ -93,7 +99,13 @@ export const SEED_000: readonly Row[] = [
     'aq.driverData = q;',
     'aq.driverData = q; aq.initState();',
   ],
-  ['0-8', 'cex4queue does not initialise its queues', 'lib/zcrypt/cex4.ts', 'dev.initState();', ''],
+  [
+    '0-8',
+    'cex4queue does not initialise its queues',
+    'lib/zcrypt/cex4.ts',
+    'const reset = dev.initState();',
+    'const reset = undefined;',
+  ],
   [
     '0-9',
     'the module that has the queue now is put',

@@ -8,8 +8,8 @@ export const SEED_002: readonly Row[] = [
     '2-1',
     'queues that were never initialised are',
     'lib/ap/scan.ts',
-    'aq.config = true;\n      if (initialised) this.#return(aq);',
-    'aq.config = true;\n      this.#return(aq);',
+    'aq.config = true;\n      return after(initialised ? this.#return(aq) : undefined,',
+    'aq.config = true;\n      return after(this.#return(aq),',
   ],
   ['2-1', 'the card sends no event', 'lib/ap/scan.ts', 'card.sendConfigUevent();', ''],
   [

@@ -47,8 +47,8 @@ export const SEED_004: readonly Row[] = [
     '4-5',
     'a busy queue cannot be unbound',
     'lib/ap/bus.ts',
-    'aq?.prepareRemove();',
-    "if (aq && aq.pendingq.length > 0) throw new KernelError('EBUSY'); aq?.prepareRemove();",
+    'const held = aq?.prepareRemove();',
+    "if (aq && aq.pendingq.length > 0) throw new KernelError('EBUSY'); const held = aq?.prepareRemove();",
   ],
   [
     '4-6',
@@ -77,7 +77,7 @@ export const SEED_004: readonly Row[] = [
     '4-9',
     'the flush comes after the driver',
     'lib/ap/bus.ts',
-    'aq?.prepareRemove();\n    if (drv instanceof ApDriver) await drv.ops.remove?.(task, dev);\n    if (!aq) return;',
+    'const held = aq?.prepareRemove();\n    if (held) await held;\n    if (drv instanceof ApDriver) await drv.ops.remove?.(task, dev);\n    if (!aq) return;',
     'if (drv instanceof ApDriver) await drv.ops.remove?.(task, dev);\n    if (!aq) return;\n    aq.prepareRemove();',
   ],
   [

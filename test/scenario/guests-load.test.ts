@@ -34,8 +34,8 @@ for (const seed of [1, 2])
     t.equal(load.second.queues(), '08.0004\n08.00ab\n');
     for (const { kernel } of [load.first, load.second]) t.same(kernel.core.lockdep.violations, []);
     await load.end();
-    for (const mdev of s.va.mdevs) t.equal(mdev.vfioDevice?.pins.size, 0);
-    s.sound(t);
+    if (load.forgotten === 0) for (const mdev of s.va.mdevs) t.equal(mdev.vfioDevice?.pins.size, 0);
+    s.sound(t, { warnings: load.forgotten > 0 });
   });
 
 for (const host of KERNELS)

@@ -4,6 +4,7 @@
  */
 import t from 'tap';
 import { DevState, SmState } from '../../lib/ap/queue-sm.js';
+import { RC } from '../../lib/hardware/instructions.js';
 import { GuestSide, interruptFaults, startGuest } from '../support/guests.js';
 import { errnoOf } from '../support/machine.js';
 import { irqResources, NO_IRQ } from '../support/pqap.js';
@@ -28,7 +29,8 @@ t.test('a started guest boots its own bus over what its APCB lets through', asyn
   t.match(await s.read(`${SIM}/guest`), / name web kernel 7\.2 running$/m);
   t.match(await s.read(`${SIM}/guests/web/kernel`), /^state running\nversion 7\.2\.13\nvcpus 1\n/);
   t.match(await s.read(`${SIM}/guests/web/modules`), /^zcrypt_cex4 +\d+ +0$/m);
-  t.notMatch(await s.read(`${SIM}/guests/web/modules`), /vfio_ap/);
+  t.notMatch(await s.read(`${SIM}/guests/web/modules`), /vfio/, 'it has no guests');
+  t.equal(vm.kernel.hw.tapq(0x0604).status.responseCode, RC.Q_NOT_AVAIL, 'what it is not told of is not there');
   t.match(await s.read(`${SIM}/guests/web/uevents`), /^add@\/devices\/ap\/card05$/m);
   t.notOk(s.m.sh.exists(`${SIM}/guests/${U1}`), 'it has one name');
   t.equal(s.m.sh.readlink(vm.path('bus/ap/devices/05.0004')), '../../../devices/ap/card05/05.0004');
@@ -285,6 +287,54 @@ t.test('the machine hands a stalled queue on in order: its driver is taken away 
     'the step that was under way ends first',
   );
   s.sound(t);
+});
+
+t.test('a queue whose probe is held up is not polled by others', async (t) => {
+  const s = await bootWithMdev();
+  const vm = await startGuest(s);
+  t.equal(await vm.put('05.0004', 'bus/ap/drivers/cex4queue/unbind'), 'ok');
+  const requests = await Requests.on(vm.kernel);
+  s.standStill();
+  const host = s.m.world.kernel.core.newTask('slow');
+  t.notOk(s.va.mdevsLock.lock(host));
+  s.instructions();
+  const bound = vm.put('05.0004', 'bus/ap/drivers/cex4queue/bind');
+  await s.pass(1);
+  t.equal(vm.guest.standing, 1);
+  const answer = requests.cca({ card: 5, domain: 0xab });
+  await s.pass(100);
+  t.same(
+    s.instructions(/05.0004/).map((line) => line.slice(38)),
+    ['RAPQ 05.0004 -> 00 empty', 'TAPQ 05.0004 -> 00 empty'],
+    'the interrupt of the other queue polls all that are not held',
+  );
+  t.equal(vm.guest.standing, 1);
+  s.va.mdevsLock.unlock(host);
+  await s.pass(100);
+  t.same(await Promise.all([bound, answer]), ['ok', 'ok']);
+  t.same(interruptFaults(s), []);
+  s.sound(t);
+});
+
+t.test('as many instructions stand with the host as there are virtual CPUs', async (t) => {
+  for (const vcpus of [1, 2]) {
+    const s = await bootWithMdev();
+    const vm = await startGuest(s, `vcpus=${vcpus}`);
+    t.equal(await vm.put('05.0004', 'bus/ap/drivers/cex4queue/unbind'), 'ok');
+    s.standStill();
+    const host = s.m.world.kernel.core.newTask('slow');
+    t.notOk(s.va.mdevsLock.lock(host));
+    const bound = vm.put('05.0004', 'bus/ap/drivers/cex4queue/bind');
+    t.equal(await vm.put(1, 'devices/ap/card05/05.00ab/reset'), 'ok');
+    await s.pass(100);
+    t.equal(vm.guest.standing, vcpus);
+    s.va.mdevsLock.unlock(host);
+    await s.pass(200);
+    t.equal(await bound, 'ok');
+    t.equal(vm.guest.standing, 0);
+    t.equal(irqResources(s, U1, '05.0004', 6), 'isc 6 pinned 2 alert 2');
+    s.sound(t);
+  }
 });
 
 t.test('a reset of the virtual machine boots it anew, with its interrupts given back in between', async (t) => {

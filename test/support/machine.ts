@@ -10,7 +10,7 @@ import { TraceRing } from '../../fs-tree/host/trace.js';
 import type { Caller, DirNode, Node } from '../../fs-tree/kernfs/node.js';
 import { O_RDWR, O_WRONLY, Ops } from '../../fs-tree/ops.js';
 import { worldTree } from '../../fs-tree/world-tree.js';
-import { SimClock } from '../../lib/clock.js';
+import { type ClockHost, SimClock } from '../../lib/clock.js';
 import { KernelError } from '../../lib/errno.js';
 import { createWorld, type World, type WorldOptions } from '../../lib/world.js';
 
@@ -157,9 +157,11 @@ export class TestMachine {
 }
 
 /** Boots a machine in virtual time. Without options: the default machine with kernel 7.2. */
-export async function bootMachine(options: WorldOptions & { seed?: number } = {}): Promise<TestMachine> {
+export async function bootMachine(
+  options: WorldOptions & { seed?: number; host?: ClockHost } = {},
+): Promise<TestMachine> {
   const trace = new TraceRing();
-  const clock = new SimClock(standingClock, 'auto');
+  const clock = new SimClock(options.host ?? standingClock, 'auto');
   trace.now = () => clock.now();
   const world = await createWorld(
     { clock, random: new SeededRandom(options.seed ?? 1), crypto: hostCrypto, trace },

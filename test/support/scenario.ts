@@ -39,7 +39,12 @@ export class Scenario {
   readonly #locks: string[] = [];
   readonly #story: string[] = [];
 
-  constructor(readonly m: TestMachine) {
+  /** @param records false: events, instructions and locks are not kept (a long run has many) */
+  constructor(
+    readonly m: TestMachine,
+    { records = true } = {},
+  ) {
+    if (!records) return;
     const { core } = m.world.kernel;
     core.uevents.subscribe(({ action, devpath, keys }) => {
       const own = keys.filter((k) => !/^(ACTION|DEVPATH|SUBSYSTEM|DEV_TYPE|DEVTYPE|MODALIAS|MODE|DRIVER)=/.test(k));
