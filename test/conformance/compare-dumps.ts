@@ -103,8 +103,8 @@ interface DumpReport {
   readonly differences: readonly { path: string; what: string }[];
 }
 
-/** Content that is the build's: sizes, checksums. */
-const BUILD = /^\/sys\/module\/\w+\/(?:coresize|initsize|taint|srcversion|version)$/;
+/** Content that is the build's. */
+const BUILD = /^\/sys\/module\/\w+\/(?:coresize|initsize|taint)$/;
 /** Which sections and notes a module has, and where they lie, is the build's too. */
 const SECTIONS = /^\/sys\/module\/\w+\/(?:sections|notes)\//;
 

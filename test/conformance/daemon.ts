@@ -46,7 +46,6 @@ const MODULES_AT = 2000 * MS;
 
 const ROOT: Caller = { uid: 0, gid: 0, groups: [], pid: 1, comm: 'recorder' };
 
-/** fuse-native cannot say who calls: in a replay it is nearly always bash, and its signals come from the runner. */
 /** What the recorded systems had beside the recorded trees: seen only as link counts in `ls -l`. */
 const OTHER_DIRECTORIES = {
   '7.2': { '/bus': 24, '/class': 30, '/devices': 9, '/devices/virtual/misc': 6, '/module': 53 },
@@ -54,6 +53,7 @@ const OTHER_DIRECTORIES = {
   '6.1': { '/bus': 22, '/class': 29, '/devices': 8, '/devices/virtual/misc': 4, '/module': 39 },
 };
 
+/** fuse-native cannot say who calls: in a replay it is nearly always bash, and its signals come from the runner. */
 class ReplayOps extends Ops {
   #fatal = new AbortController();
   /** Reads and writes that have not returned. */
@@ -115,10 +115,11 @@ class Daemon {
   #ops: ReplayOps | undefined;
   #transport: Transport | undefined;
   #sleepers: SleepServer | undefined;
-  readonly #quiet = new Quiet(
-    () => (this.#transport?.stats().answered ?? 0) + (this.#sleepers?.served ?? 0),
-    async () => this.#sleepers?.deliver(),
-  );
+  readonly #quiet = new Quiet({
+    answered: () => (this.#transport?.stats().answered ?? 0) + (this.#sleepers?.served ?? 0),
+    pending: () => this.#transport?.stats().pending ?? 0,
+    deliver: async () => this.#sleepers?.deliver(),
+  });
   #last: Snapshot = new Map();
   #pumping = false;
 

@@ -25,10 +25,4 @@ export const KNOWN_DIFFERENCES: readonly KnownDifference[] = [
     reason:
       'a second write to `remove` while the first one blocks: FUSE lets in one write at a time to a file, so the second never reaches the store',
   },
-  {
-    kernels: ['7.2'],
-    scenario: '69-scan-timer',
-    step: 13,
-    reason: 'phase of the 5 s scan timer right after the steps that are listed as not deterministic',
-  },
 ];

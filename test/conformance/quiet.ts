@@ -10,24 +10,35 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { setImmediate as turn, setTimeout as wait } from 'node:timers/promises';
 
-/** A process that never waits (a loop in the background) is not waited for longer, in real time. */
-const PATIENCE_MS = 3000;
+/**
+ * What never waits (a loop in the background) is not waited for longer: in clock
+ * ticks that the programs have used, since a busy host gives them few.
+ */
+const PATIENCE_TICKS = 200;
+/** Nor is anything waited for longer in real time. */
+const LIMIT_MS = 120_000;
 /** System calls that sleep: nanosleep, clock_nanosleep; on x86-64, and where Linux numbers them alike. */
 const DOZE = new Set(process.arch === 'x64' ? ['35', '230'] : ['101', '115', '407']);
 /** Between two looks, in real time: for what is on its way between two processes. */
 const GLANCE_MS = 2;
 
+export interface QuietHost {
+  /** Counts what the daemon has done for others. */
+  answered(): number;
+  /** How many programs wait for an answer to a file operation. */
+  pending(): number;
+  /** Does what can be done without time passing. */
+  deliver(): Promise<unknown>;
+}
+
 export class Quiet {
   #top: number | undefined;
-  readonly #answered: () => number;
-  readonly #deliver: () => Promise<unknown>;
+  readonly #host: QuietHost;
   /** At the last look somebody slept in real time: a program that does not know of machine time. */
   dozing = false;
 
-  /** `answered` counts what the daemon has done for others; `deliver` does what it can do without time passing. */
-  constructor(answered: () => number, deliver: () => Promise<unknown>) {
-    this.#answered = answered;
-    this.#deliver = deliver;
+  constructor(host: QuietHost) {
+    this.#host = host;
   }
 
   /** Watches everything that this process has started, and what they start. */
@@ -38,46 +49,65 @@ export class Quiet {
   /** Resolves when every process waits: true; or with false if some never do. */
   async wait(): Promise<boolean> {
     if (this.#top === undefined) return true;
-    const end = performance.now() + PATIENCE_MS;
+    const end = performance.now() + LIMIT_MS;
+    const ticks = this.#ticks();
     let before: string | undefined;
     do {
-      await this.#deliver();
+      await this.#host.deliver();
       const now = this.#look();
       if (now !== undefined && now === before) return true;
       before = now;
       await turn();
       await wait(GLANCE_MS);
       await turn();
-    } while (performance.now() < end);
+    } while (this.#ticks() - ticks < PATIENCE_TICKS && performance.now() < end);
     return false;
   }
 
   /** What has run so far, in one string; undefined: something runs now. */
   #look(): string | undefined {
-    let text = `${this.#answered()}`;
+    let text = `${this.#host.answered()}`;
+    let blocked = 0;
     this.dozing = false;
-    for (const pid of descendants(this.#top ?? 0)) {
-      const one = processState(pid);
-      if (one === undefined) return undefined;
-      text += one;
-      this.dozing ||= DOZE.has(read(`/proc/${pid}/syscall`).split(' ')[0] ?? '');
-    }
-    return helpersRun() ? undefined : text;
+    for (const pid of descendants(this.#top ?? 0))
+      for (const { state, switches } of threadsOf(pid)) {
+        if (state === 'R') return undefined;
+        if (state === 'D') blocked++;
+        text += `,${pid}:${switches}`;
+        this.dozing ||= DOZE.has(read(`/proc/${pid}/syscall`).split(' ')[0] ?? '');
+      }
+    // Uninterruptible: a killed one that waits for us, or one that waits for a disk and will go on.
+    return blocked > this.#host.pending() || helpersRun() ? undefined : text;
+  }
+
+  /** Processor time that the programs and their children have used. */
+  #ticks(): number {
+    const fields = (pid: number): string[] =>
+      read(`/proc/${pid}/stat`)
+        .replace(/^.*\) /s, '')
+        .split(' ');
+    const used = (pid: number): number =>
+      fields(pid)
+        .slice(11, 15)
+        .reduce((sum, text) => sum + Number(text), 0);
+    return descendants(this.#top ?? 0).reduce((sum, pid) => sum + used(pid), 0);
   }
 }
 
-/** Switches of all threads of a process; undefined: one of them runs; empty: it has ended. */
-function processState(pid: number): string | undefined {
+interface Thread {
+  readonly state: string;
+  /** How often it gave up the processor, or lost it. */
+  readonly switches: string;
+}
+
+/** None if the process has ended. */
+function threadsOf(pid: number): Thread[] {
   const status = read(`/proc/${pid}/status`);
-  const tasks = /^Threads:\s+1$/m.test(status) ? [status] : tasksOf(pid);
-  let text = '';
-  for (const task of tasks) {
-    const state = /^State:\s+(\S)/m.exec(task)?.[1];
-    if (state === undefined || state === 'Z' || state === 'X') continue;
-    if (state === 'R') return undefined;
-    text += `,${pid}:${task.match(/ctxt_switches:\s+\d+/g)?.join()}`;
-  }
-  return text;
+  return (/^Threads:\s+1$/m.test(status) ? [status] : tasksOf(pid)).flatMap((text) => {
+    const state = /^State:\s+(\S)/m.exec(text)?.[1];
+    if (state === undefined || state === 'Z' || state === 'X') return [];
+    return [{ state, switches: text.match(/ctxt_switches:\s+\d+/g)?.join() ?? '' }];
+  });
 }
 
 function tasksOf(pid: number): string[] {

@@ -109,7 +109,8 @@ async function replayScenario(work: string, job: Job, around: Surroundings): Pro
     const boot = bootOptions(recording, kernel, times[0] ?? 0);
     const throughMount = around.mount !== undefined && scenarioMatcher(around.mount)(name);
     const { root: packageRoot, transport, preload } = around;
-    session = await Session.start({ work, packageRoot, throughMount, transport, preload }, boot);
+    const release = recording.kernel;
+    session = await Session.start({ work, packageRoot, throughMount, transport, preload, release }, boot);
     await playSteps(session, recording, job, { times, bootUevents: boot.bootUevents }, around.clients, details);
   } catch (e) {
     const left = recording.steps.slice(details.length);

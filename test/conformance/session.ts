@@ -23,7 +23,7 @@ const LOOK_MS = 10;
 /** Programs that sleep in real time see machine time pass as fast. */
 const DOZE_MS = 50;
 /** Nothing may hang a replay for longer, in real time. */
-const HARD_LIMIT_MS = 180_000;
+const HARD_LIMIT_MS = 300_000;
 
 const U1 = '11111111-1111-4111-8111-111111111111';
 const U2 = '22222222-2222-4222-8222-222222222222';
@@ -37,6 +37,8 @@ export interface SessionOptions {
   /** Snapshots through the mount instead of the operations in memory. */
   readonly throughMount: boolean;
   readonly transport?: TransportName;
+  /** What `uname -r` said where it was recorded. */
+  readonly release?: string;
   /** Library that lets programs open the simulated device nodes. */
   readonly preload?: string | undefined;
 }
@@ -262,6 +264,7 @@ export class Session {
         env: {
           PATH: `${join(work, 'bin')}:/usr/sbin:/usr/bin:/sbin:/bin`,
           HOME: '/root',
+          AP_SIM_RELEASE: this.#options.release ?? '',
           ...(preload && { LD_PRELOAD: preload }),
           AP_SIM_CLOCK: join(work, 'sleep.sock'),
           B: '/sys/bus/ap',
