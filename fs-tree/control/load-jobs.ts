@@ -1,18 +1,21 @@
 /**
  * Traffic by jobs:
  *   run KIND [rate=N] [concurrency=N] [count=N] [duration=10s] [node=zcrypt_1]
- *       [adapter=03] [domain=001b] [funcid=T2] [as NAME]    its number is the reply
+ *       [adapter=03] [domain=001b] [funcid=T2] [guest=NAME] [as NAME]    its number is the reply
  *   status [N]        how far it is, and the summary
  *   each N [since=SEQ]   request by request, at most 2000 lines a time
  *   stop N            no more requests; those in flight are waited for
  *   kill N            a signal to its programs: requests in flight end with EINTR
  *   wait N            returns when it has ended (writers of this file wait meanwhile)
  * `run` returns when the nodes are open. Behind the word json the reply has
- * the same as `data`. The last jobs that have ended are kept.
+ * the same as `data`. The last jobs that have ended are kept. A guest that is
+ * switched off takes its programs with it: their requests end with EINTR.
  */
 import { KernelError } from '../../lib/errno.js';
 import { LoadJob, type LoadSummary } from '../../lib/load/job.js';
 import { type LoadResult, perSecond } from '../../lib/load/tally.js';
+import type { Guest } from '../../lib/guest/guest.js';
+import type { Kernel } from '../../lib/kernel.js';
 import type { Task } from '../../lib/sync/task.js';
 import type { World } from '../../lib/world.js';
 import { jobOptions } from './load-words.js';
@@ -31,6 +34,8 @@ export interface JobView {
   readonly name: string;
   readonly kind: string;
   readonly node: string;
+  /** Whose kernel is asked; null: the host's. */
+  readonly guest: string | null;
   /** Mode of the machine's clock. */
   readonly clock: string;
   readonly state: LoadSummary['state'];
@@ -65,10 +70,15 @@ export interface ResultView {
   readonly time: number;
 }
 
+interface Entry {
+  readonly job: LoadJob;
+  readonly guest: string | undefined;
+}
+
 export class LoadJobs {
   readonly #world: World;
   readonly #nextId: () => number;
-  readonly #jobs = new Map<number, LoadJob>();
+  readonly #jobs = new Map<number, Entry>();
 
   constructor(world: World, nextId: () => number) {
     this.#world = world;
@@ -84,14 +94,15 @@ export class LoadJobs {
   }
 
   all(): JobView[] {
-    return [...this.#jobs].map(([id, job]) => this.#view(id, job));
+    return [...this.#jobs].map(([id, entry]) => this.#view(id, entry));
   }
 
   async run(verb: string, words: readonly string[], task: Task): Promise<Outcome> {
     if (verb === 'run') return this.#start(words);
     const id = Number(words[0]);
-    const job = this.#jobs.get(id);
-    if (!job) throw new KernelError('EINVAL', `load: there is no job ${words[0] ?? ''}`);
+    const entry = this.#jobs.get(id);
+    if (!entry) throw new KernelError('EINVAL', `load: there is no job ${words[0] ?? ''}`);
+    const { job } = entry;
     switch (verb) {
       case 'each':
         return this.#each(job, words[1]);
@@ -106,17 +117,32 @@ export class LoadJobs {
         break;
       default:
     }
-    const view = this.#view(id, job);
+    const view = this.#view(id, entry);
     return { ...printed(summaryText(view)), data: view };
   }
 
   async #start(words: readonly string[]): Promise<Outcome> {
-    const job = await LoadJob.start(this.#world, jobOptions(words));
+    const { options, guest } = jobOptions(words);
+    const { clock } = this.#world;
+    const { kernel, vm } = this.#kernelOf(guest);
+    const job = await LoadJob.start({ kernel, clock }, options);
+    const forget = vm?.onPowerOff(() => job.kill());
+    void job.done.then(forget);
     const id = this.#nextId();
-    this.#jobs.set(id, job);
-    const old = [...this.#jobs].filter(([, { state }]) => state === 'ended').map(([id]) => id);
+    this.#jobs.set(id, { job, guest });
+    const old = [...this.#jobs].filter(([, { job }]) => job.state === 'ended').map(([id]) => id);
     for (const id of old.slice(0, -KEPT)) this.#jobs.delete(id);
     return { ...printed(`${id}\n`), data: { job: id } };
+  }
+
+  /** @throws ENOENT there is no such guest, or no kernel runs in it */
+  #kernelOf(name: string | undefined): { readonly kernel: Kernel; readonly vm?: Guest } {
+    if (name === undefined) return { kernel: this.#world.kernel };
+    const vm = this.#world.vmms.byName(name)?.guest;
+    if (vm?.kernel) return { kernel: vm.kernel, vm };
+    const running = [...this.#world.vmms.guests.values()].filter(({ guest }) => guest?.kernel);
+    const known = running.map(({ name }) => name).join(', ') || 'none runs a kernel';
+    throw new KernelError('ENOENT', `load: there is no guest ${name} with a kernel (known: ${known})`);
   }
 
   #each(job: LoadJob, since = 'since=0'): Outcome {
@@ -126,7 +152,7 @@ export class LoadJobs {
     return { ...printed(results.map(resultLine).join('')), data: results };
   }
 
-  #view(id: number, job: LoadJob): JobView {
+  #view(id: number, { job, guest }: Entry): JobView {
     const { kind, comm = 'load', node = 'z90crypt', count } = job.options;
     const summary = job.summary();
     const { ok, wrong, failed, elapsed, latency, byQueue, byErrno } = summary;
@@ -136,6 +162,7 @@ export class LoadJobs {
       name: comm,
       kind,
       node: node.replace(/^\/dev\//, ''),
+      guest: guest ?? null,
       clock: this.#world.clock.mode,
       state: summary.state,
       count: count ?? null,
@@ -172,9 +199,9 @@ function ended(job: LoadJob, task: Task): Promise<unknown> {
 }
 
 function statusLine(view: JobView): string {
-  const { job, name, kind, state, started, count, ok, wrong, failed, retries, inFlight } = view;
+  const { job, name, kind, guest, state, started, count, ok, wrong, failed, retries, inFlight } = view;
   const sums = `ok ${ok} wrong ${wrong} failed ${failed} retries ${retries} in flight ${inFlight}`;
-  return `${job} ${name} ${kind} ${state}: ${started}${count === null ? '' : ` of ${count}`}, ${sums}\n`;
+  return `${job} ${name} ${kind}${guest === null ? '' : ` in ${guest}`} ${state}: ${started}${count === null ? '' : ` of ${count}`}, ${sums}\n`;
 }
 
 function summaryText(view: JobView): string {

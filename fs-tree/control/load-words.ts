@@ -66,13 +66,19 @@ function number(what: string, word: string | undefined): number | undefined {
   }
 }
 
-const KEYS = ['rate', 'concurrency', 'count', 'duration', 'node', 'adapter', 'domain', 'funcid'] as const;
+const KEYS = ['rate', 'concurrency', 'count', 'duration', 'node', 'adapter', 'domain', 'funcid', 'guest'] as const;
+
+export interface JobWords {
+  readonly options: LoadOptions;
+  /** The virtual machine whose kernel is asked; undefined: the host's. */
+  readonly guest: string | undefined;
+}
 
 /**
  * `KIND [KEY=VALUE ..] [as NAME]`; adapter and domain as sysfs writes them (hexadecimal).
  * @throws EINVAL
  */
-export function jobOptions([kind = '', ...words]: readonly string[]): LoadOptions {
+export function jobOptions([kind = '', ...words]: readonly string[]): JobWords {
   if (!(REQUEST_KINDS as readonly string[]).includes(kind))
     throw new KernelError('EINVAL', `load: "${kind}" is not one of ${REQUEST_KINDS.join(', ')}`);
   const as = words.indexOf('as');
@@ -93,7 +99,7 @@ export function jobOptions([kind = '', ...words]: readonly string[]): LoadOption
     return value === undefined ? undefined : Number(value);
   };
   const time = values.get('duration');
-  return {
+  const options = {
     kind: kind as RequestKind,
     comm: name,
     rate: decimal('rate'),
@@ -105,6 +111,7 @@ export function jobOptions([kind = '', ...words]: readonly string[]): LoadOption
     domain: sysfsId('domain', values.get('domain')),
     funcId: values.get('funcid'),
   };
+  return { options, guest: values.get('guest') };
 }
 
 /** `3`, `03`, `001b`, `0x1b`: as in the names of sysfs. @throws EINVAL */

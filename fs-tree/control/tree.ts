@@ -33,7 +33,7 @@ guest    virtual machines: start UUID [kernel=6.12] [name=NAME] [vcpus=N] [noaiv
 guests/  one directory for each virtual machine, by its name or UUID: apcb, events; with a kernel also sys (its own
          /sys), kernel, kmsg, uevents, modules
 load     traffic: run rsa2048|crt4096|cca|ep11|rng|.. [rate=N] [concurrency=N] [count=N] [duration=10s] [node=zcrypt_1]
-         [adapter=03] [domain=001b] [as NAME]; status [N]; each N [since=SEQ]; stop N; kill N; wait N;
+         [adapter=03] [domain=001b] [guest=NAME] [as NAME]; status [N]; each N [since=SEQ]; stop N; kill N; wait N;
          whole programs: cryptoload [-d DEV] [-b BITS] [-c] [-n COUNT] [-p PROCS]; zcdev DEV status|..|cca CARD DOM|ep11 CARD DOM;
          step by step: open MAJOR MINOR|NODE; request N me|crt BITS|cca CARD DOM|ep11 CARD DOM; result N; reply N; signal N; close N; ...
 modules  load NAME [PARAMETER=VALUE ..] | unload NAME; read as lsmod

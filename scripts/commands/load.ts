@@ -27,6 +27,7 @@ interface LoadOptions {
   readonly count?: string;
   readonly duration?: string;
   readonly node?: string;
+  readonly guest?: string;
   readonly adapter?: string;
   readonly domain?: string;
   readonly each?: true;
@@ -56,6 +57,7 @@ export function addLoad(program: Command): void {
     .option('-r, --rate <number>', 'requests a second, whatever becomes of them', positive(false))
     .option('-c, --concurrency <number>', 'programs; each sends when it is answered (default: 1)', positive(true))
     .option('--duration <time>', 'how long: 10s, 500ms, 2min', time)
+    .option('--guest <name>', 'in this guest, not on the host')
     .option('--node <name>', 'device node (default: z90crypt)')
     .option('--adapter <id>', 'card, as in sysfs: 03 (cca, ep11, rng)', sysfsId(2))
     .option('--domain <id>', 'domain, as in sysfs: 001b (cca, ep11, rng)', sysfsId(4))
@@ -66,6 +68,7 @@ export function addLoad(program: Command): void {
     ['ap-sysfs load --kind rsa2048 --count 1000', 'one after the other'],
     ['ap-sysfs load -k crt4096 -c 32 --duration 10s', '32 programs for 10 s'],
     ['ap-sysfs load -k cca --rate 50 --adapter 03 --each', 'in a second terminal'],
+    ['ap-sysfs load -k cca --guest web', "over the guest's own AP bus"],
     ['ap-sysfs load -k rng -n 100 --node zcrypt_1', "by a node's masks"],
   ]).action((options: LoadOptions, self: Command) => load(self, options));
 }
@@ -92,8 +95,8 @@ async function load(self: Command, options: LoadOptions): Promise<void> {
 }
 
 /** The command line of the control file. */
-function words({ kind, rate, concurrency, count, duration, node, adapter, domain }: LoadOptions): string {
-  const pairs = Object.entries({ rate, concurrency, count, duration, node, adapter, domain });
+function words({ kind, rate, concurrency, count, duration, guest, node, adapter, domain }: LoadOptions): string {
+  const pairs = Object.entries({ rate, concurrency, count, duration, guest, node, adapter, domain });
   return [kind, ...pairs.flatMap(([key, value]) => (value === undefined ? [] : `${key}=${value}`))].join(' ');
 }
 
