@@ -227,7 +227,7 @@ t.test('8 other users may look, and no more', { skip: rootOnly }, async (t) => {
 
 /** Waits until so many requests are in their handlers. */
 async function pending(daemon: Daemon, count: number): Promise<void> {
-  for (let tries = 0; tries < 200; tries++) {
+  for (let tries = 0; tries < 1000; tries++) {
     const stats = JSON.parse((await daemon.ask('stats')) ?? '{}') as { pending?: number };
     if (stats.pending === count) return;
     await new Promise((resolve) => setTimeout(resolve, 50));

@@ -1,5 +1,12 @@
 /**
  * Operations on nodes: names, attributes, listings.
+ *
+ * Attributes are remembered by the kernel, and taken back by notifications that
+ * wait for nobody. Names are not: the notification that takes one back waits
+ * for the directory's lock, which a client may hold while it waits for us. A
+ * daemon that is killed while it writes one would leave both waiting for ever.
+ * (FUSE_NOTIFY_INC_EPOCH takes no lock, but unhashes what it expires: a mount
+ * below such a directory would be detached.) So each lookup is a request.
  */
 import { KernelError } from '../../../lib/errno.js';
 import type { DirEntry } from '../../kernfs/node.js';
