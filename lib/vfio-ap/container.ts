@@ -13,6 +13,8 @@ import type { Vfio } from './vfio.js';
 
 /** VFIO_TYPE1_IOMMU and VFIO_TYPE1v2_IOMMU. */
 const TYPE1 = [1, 3];
+/** Of the two, the one that refuses to cut mappings. */
+const TYPE1V2 = 3;
 
 /** A mapping of user memory, by its address as the device sees it. */
 interface DmaMapping {
@@ -27,6 +29,7 @@ export class VfioContainer {
   /** vfio_iommu_type1, once SET_IOMMU chose it. */
   #driver: Module | undefined;
   readonly #mappings: DmaMapping[] = [];
+  #isV2 = false;
   #references = 1;
 
   /** Opens the node. @throws ENODEV the module is going */
@@ -45,6 +48,7 @@ export class VfioContainer {
     const driver = this.#vfio.type1();
     if (!driver || !TYPE1.includes(type) || !driver.tryGet()) throw new KernelError('ENODEV');
     this.#driver = driver;
+    this.#isV2 = type === TYPE1V2;
   }
 
   /** Any other ioctl. @throws EINVAL before SET_IOMMU, else ENOTTY */
@@ -59,15 +63,23 @@ export class VfioContainer {
     this.#mappings.push({ iova, size });
   }
 
-  /** VFIO_IOMMU_UNMAP_DMA: the devices give up what they hold in the range first. */
+  /**
+   * VFIO_IOMMU_UNMAP_DMA: the devices give up what they hold in the range first.
+   * @throws EINVAL no driver, no size; with type 1v2 also a range that cuts a mapping
+   */
   async unmapDma(task: Task, iova: number, size: number): Promise<void> {
-    if (!this.#driver) throw new KernelError('EINVAL');
+    if (!this.#driver || size <= 0 || (this.#isV2 && this.#cutsMapping(iova, size))) throw new KernelError('EINVAL');
     for (const group of this.#groups)
       for (const device of group.openDevices) await device.ops.dmaUnmap(task, iova, size);
     for (let i = this.#mappings.length - 1; i >= 0; i--) {
       const m = this.#mappings[i];
       if (m && m.iova >= iova && m.iova + m.size <= iova + size) this.#mappings.splice(i, 1);
     }
+  }
+
+  #cutsMapping(iova: number, size: number): boolean {
+    const cut = (at: number): boolean => this.#mappings.some((m) => at > m.iova && at < m.iova + m.size);
+    return cut(iova) || cut(iova + size);
   }
 
   /** True if the page at this address can be pinned. */

@@ -270,6 +270,18 @@ export class Vmm {
     });
   }
 
+  /** Guest memory that devices may reach. @throws EBADF no container; EINVAL, EEXIST */
+  mapMemory(address: number, size: number): void {
+    if (!this.container) throw new KernelError('EBADF');
+    this.container.mapDma(address, size);
+  }
+
+  /** Takes guest memory from devices: what they hold in it they give up. @throws EBADF, EINVAL */
+  async unmapMemory(address: number, size: number): Promise<void> {
+    if (!this.container) throw new KernelError('EBADF');
+    await this.container.unmapDma(this.task, address, size);
+  }
+
   /** How often the interrupts fired since the last call. */
   takeEvents(): { req: number; cfg: number } {
     return { req: this.#request.read(), cfg: this.#config.read() };

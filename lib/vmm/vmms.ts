@@ -8,6 +8,7 @@ import { KernelError } from '../errno.js';
 import type { Guest } from '../guest/guest.js';
 import type { Machine } from '../hardware/machine.js';
 import type { Kernel } from '../kernel.js';
+import { PAGE_SIZE } from '../kvm/vm.js';
 import type { Task } from '../sync/task.js';
 import { VFIO_IOCTL } from '../vfio-ap/device.js';
 import type { UserStruct } from '../vfio-ap/user.js';
@@ -140,7 +141,7 @@ async function dispatch(vmms: Vmms, words: readonly string[], recorded: boolean)
     case 'raw':
       return rawCalls(vmms.kernel, vmms.kernel.core.newTask('vfioguest'), uuid);
     case 'cmd': {
-      const [command, argument] = args;
+      const [command, argument, second] = args;
       const run = command !== undefined && Object.hasOwn(COMMANDS, command) ? COMMANDS[command] : undefined;
       if (!run) throw usage(`cmd: unknown command (known: ${Object.keys(COMMANDS).join(' ')})`);
       const vmm = await call('connect', () => {
@@ -148,7 +149,7 @@ async function dispatch(vmms: Vmms, words: readonly string[], recorded: boolean)
         if (!running) throw new KernelError('ENOENT');
         return running;
       });
-      const reply = await vmm.run(() => run(vmm, argument, vmms));
+      const reply = await vmm.run(() => run(vmm, argument, vmms, second));
       await vmm.guest?.booted;
       return reply;
     }
@@ -157,12 +158,21 @@ async function dispatch(vmms: Vmms, words: readonly string[], recorded: boolean)
   }
 }
 
-type Command = (vmm: Vmm, argument: string | undefined, vmms: Vmms) => Promise<string>;
+type Command = (vmm: Vmm, argument: string | undefined, vmms: Vmms, second: string | undefined) => Promise<string>;
 
 /** A word `off`, or nothing. */
 function isOn(argument: string | undefined): boolean {
   if (argument !== undefined && argument !== 'on' && argument !== 'off') throw usage(`not on or off: ${argument}`);
   return argument !== 'off';
+}
+
+/** Guest addresses; a page unless a size is given. */
+function memoryRange(address = '', size = `${PAGE_SIZE}`): { address: number; size: number } {
+  const [from, length] = [address, size].map((text) =>
+    /^(?:0x[0-9a-f]+|\d+)$/i.test(text) ? Number(text) : undefined,
+  );
+  if (from === undefined || length === undefined) throw usage('map|unmap UUID ADDRESS [SIZE]');
+  return { address: from, size: length };
 }
 
 const COMMANDS: Readonly<Record<string, Command>> = {
@@ -218,6 +228,16 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     if (uuid === undefined) throw usage('attach UUID');
     await vmm.attach(uuid);
     return `attached ${uuid}\n`;
+  },
+  map: async (vmm, address, _vmms, size) => {
+    const range = memoryRange(address, size);
+    await call('VFIO_IOMMU_MAP_DMA', () => vmm.mapMemory(range.address, range.size));
+    return 'mapped\n';
+  },
+  unmap: async (vmm, address, _vmms, size) => {
+    const range = memoryRange(address, size);
+    await call('VFIO_IOMMU_UNMAP_DMA', () => vmm.unmapMemory(range.address, range.size));
+    return 'unmapped\n';
   },
   badirq: (vmm) => badIrqs(vmm),
   badioctl: (vmm) => badIoctls(vmm),

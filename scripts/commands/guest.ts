@@ -22,6 +22,7 @@ Commands (UUID: of the mdev that is passed through):
   autoclose UUID [off]               give the device back when asked
   close|open|open2|closegroup UUID   the device node
   vcpu UUID | apie UUID [off]        one more virtual CPU; AP interpretation
+  map|unmap UUID ADDRESS [SIZE]      guest memory that the device may reach
   attach UUID UUID2                  a second device
   badirq|badioctl|raw UUID           wrong calls
 Without words: the running guests.`;

@@ -354,6 +354,27 @@ t.test('a reset of the virtual machine boots it anew, with its interrupts given 
   s.sound(t);
 });
 
+t.test('memory that is taken from the device: interrupts end, the guest polls until it is back', async (t) => {
+  const s = await bootWithMdev();
+  const vm = await startGuest(s);
+  const page = `0x${(vm.guest.indicator & ~0xfff).toString(16)}`;
+  t.equal(await s.control('guest', `unmap ${U1} ${page}`), 'EINVAL', 'it is part of a larger mapping');
+  t.equal(await s.control('guest', `unmap ${U1} here`), 'EINVAL');
+  t.equal(await s.control('guest', `map ${U1} ${page}`), 'EEXIST');
+  t.equal(irqResources(s, U1, '05.0004', 6), 'isc 6 pinned 2 alert 2');
+  const memory = `0 ${vm.guest.vm.memory}`;
+  t.equal(await s.guest(`unmap ${U1} ${memory}`), 'unmapped\n');
+  t.equal(irqResources(s, U1, '05.0004', 6), NO_IRQ);
+  const requests = await Requests.on(vm.kernel);
+  t.equal(await requests.cca({ card: 5, domain: 4 }), 'ok');
+  t.match(await vm.log(), /Registering adapter interrupts for AP device 05\.0004 failed/, 'the page cannot be pinned');
+  t.equal(await s.guest(`map ${U1} ${memory}`), 'mapped\n');
+  t.equal(await requests.cca({ card: 5, domain: 4 }), 'ok');
+  await s.m.settle();
+  t.equal(irqResources(s, U1, '05.0004', 6), 'isc 6 pinned 1 alert 1', 'enabled again behind the next reply');
+  s.sound(t);
+});
+
 t.test('what is open in a guest when it ends: files are gone, waits end', async (t) => {
   const s = await bootWithMdev();
   const vm = await startGuest(s);

@@ -182,7 +182,7 @@ t.test('the guest has gone, or its memory: nothing stays registered or pinned', 
   await m.hw('queue 05.0004 reset-ms 0');
   await m.guest(`cmd ${U1} open`);
   await aqic(m, vcpu);
-  await m.mdev().vfioDevice?.group.container?.unmapDma(m.task(), 0, 0x10000);
+  await m.mdev().vfioDevice?.group.container?.unmapDma(m.task(), 0, m.mdev().kvm?.memory ?? 0);
   t.strictSame([q?.savedIsc, q?.savedIova], [undefined, undefined], 'DMA unmap disables the interrupts');
 });
 
