@@ -4,6 +4,7 @@
 import { Command } from 'commander';
 import { addDmesg } from './commands/dmesg.js';
 import { addDoctor } from './commands/doctor.js';
+import { addFault } from './commands/fault.js';
 import { addGuest } from './commands/guest.js';
 import { addHw } from './commands/hw.js';
 import { addLsmod } from './commands/lsmod.js';
@@ -60,7 +61,7 @@ export function createProgram(): Command {
   program.commandsGroup('Machines:');
   for (const add of [addMount, addUmount, addStart, addStatus, addMachine]) add(program);
   program.commandsGroup('Look and change:');
-  for (const add of [addShow, addHw, addGuest]) add(program);
+  for (const add of [addShow, addHw, addGuest, addFault]) add(program);
   program.commandsGroup('The simulated kernel:');
   for (const add of [addModprobe, addRmmod, addLsmod, addDmesg, addTrace]) add(program);
   program.commandsGroup('This system:');

@@ -6,6 +6,7 @@
  * that. After SIGKILL the dead mount stays; the next mount repairs it.
  */
 
+import { type FaultPorts, Faults } from '../fs-tree/faults/faults.js';
 import { hostClock } from '../fs-tree/host/clock-host.js';
 import { hostCrypto } from '../fs-tree/host/crypto.js';
 import { SeededRandom } from '../fs-tree/host/random.js';
@@ -15,7 +16,13 @@ import { FuseNativeTransport } from '../fs-tree/transport/fuse-native.js';
 import { MountError, type Transport } from '../fs-tree/transport/transport.js';
 import { worldTree } from '../fs-tree/world-tree.js';
 import { SimClock } from '../lib/clock.js';
-import { DescriptionError, type MachineDescription, worldFromDescription } from '../lib/description/index.js';
+import {
+  DescriptionError,
+  type MachineDescription,
+  type Problem,
+  worldFromDescription,
+} from '../lib/description/index.js';
+import { isKernelError } from '../lib/errno.js';
 import type { World } from '../lib/world.js';
 import { EXIT, MOUNT_EXIT } from './exit-status.js';
 import { explainStart, loadMachine, MachineFileError } from './machine-file/index.js';
@@ -58,12 +65,13 @@ export async function serve(
   const bug = reporter(trace);
   process.on('uncaughtException', (error) => bug(error, 'a timer'));
   process.on('unhandledRejection', (error) => bug(error, 'a promise that nobody waits for'));
-  const world = await boot(choices, trace);
-  if (!world) return EXIT.usage;
+  const booted = await boot(choices, trace);
+  if (!booted) return EXIT.usage;
+  const { world } = booted;
   world.kernel.core.onBug = (_task, error) => bug(error, 'a task of the kernel');
 
   const started = new Date();
-  const transport = new FuseNativeTransport(directory, treeOps(world, trace, choices, started, bug), {
+  const transport = new FuseNativeTransport(directory, treeOps(booted, trace, choices, started, bug), {
     allowOther: choices.allowOther,
     say: complain,
   });
@@ -91,8 +99,13 @@ export async function serve(
   return end(transport);
 }
 
+interface Booted {
+  readonly world: World;
+  readonly faults: Faults;
+}
+
 /** The machine that was chosen, up. Its mistakes go to stderr, and undefined comes back. */
-async function boot(choices: WorldChoices, trace: TraceRing): Promise<World | undefined> {
+async function boot(choices: WorldChoices, trace: TraceRing): Promise<Booted | undefined> {
   const clock = new SimClock(hostClock, 'auto');
   trace.now = () => clock.now();
   let description: MachineDescription | undefined;
@@ -102,7 +115,8 @@ async function boot(choices: WorldChoices, trace: TraceRing): Promise<World | un
     const random = new SeededRandom(description.seed ?? 1);
     // Booting jumps over waits; the machine then lives by the host's time, unless its file says otherwise.
     const lived = { clock: 'real', ...description, kernel } as const;
-    return await worldFromDescription({ clock, random, crypto: hostCrypto, trace }, lived);
+    const faults = describedFaults({ clock, trace }, description);
+    return { world: await worldFromDescription({ clock, random, crypto: hostCrypto, trace }, lived), faults };
   } catch (e) {
     if (e instanceof MachineFileError) process.stderr.write(`${e.message}\n`);
     else if (description && e instanceof DescriptionError)
@@ -113,10 +127,27 @@ async function boot(choices: WorldChoices, trace: TraceRing): Promise<World | un
   }
 }
 
-function treeOps(world: World, trace: TraceRing, choices: WorldChoices, started: Date, bug: Report): Ops {
+/** @throws DescriptionError a pattern makes no sense */
+function describedFaults(ports: FaultPorts, { faults: rules = [] }: MachineDescription): Faults {
+  const faults = new Faults(ports);
+  const problems: Problem[] = [];
+  for (const [i, rule] of rules.entries())
+    try {
+      faults.add(rule);
+    } catch (e) {
+      if (!isKernelError(e)) throw e;
+      const text = e.message.slice(e.message.indexOf('faults: ') + 'faults: '.length);
+      problems.push({ severity: 'error', path: ['faults', i, 'path'], text });
+    }
+  if (problems.length > 0) throw new DescriptionError(problems);
+  return faults;
+}
+
+function treeOps({ world, faults }: Booted, trace: TraceRing, choices: WorldChoices, started: Date, bug: Report): Ops {
   const about = { machine: choices.machine, transport: TRANSPORT, pid: process.pid, started, version };
   return new Ops({
-    root: worldTree(world, trace, about),
+    root: worldTree(world, trace, about, { faults }),
+    faults,
     now: Date.now,
     owner: choices.owner,
     changes: world.kernel.core.tree,

@@ -8,6 +8,7 @@
 import { checkAdapters } from './check-adapters.js';
 import { checkCommandLine, checkDevices } from './check-start.js';
 import type { MachineDescription } from './description.js';
+import { faultProblem } from './fault.js';
 import type { Problem } from './problem.js';
 import { idText, Problems } from './problems.js';
 
@@ -36,6 +37,10 @@ export function checkDescription(description: MachineDescription): Problem[] {
   if (facilities.qci === false) checkWithoutQci(problems, description);
   checkCommandLine(problems, description);
   checkDevices(problems, description);
+  for (const [i, fault] of (description.faults ?? []).entries()) {
+    const problem = faultProblem(fault);
+    if (problem !== undefined) problems.error(['faults', i], problem);
+  }
   return problems.list;
 }
 

@@ -11,6 +11,7 @@ import type { AdapterMode } from '../hardware/made-up.js';
 import type { KeyState, MasterKeyRegister } from '../hardware/master-keys.js';
 import type { Nanoseconds } from '../ports.js';
 import type { KernelVersion } from '../profile/profile.js';
+import type { FaultDescription } from './fault.js';
 import type { Ep11OpMode, QciFlag } from './names.js';
 
 export type { AdapterMode, KeyState, MasterKeyRegister };
@@ -35,6 +36,8 @@ export interface MachineDescription {
   readonly mdevs?: readonly MdevDescription[];
   /** Virtual machines that are started after that. */
   readonly guests?: readonly GuestDescription[];
+  /** Files that fail once the machine is up; for whoever shows it as files. */
+  readonly faults?: readonly FaultDescription[];
   /** The world has it once it is up (a mount: `real` unless named); the clock that it boots with must not be `manual`. */
   readonly clock?: ClockMode;
   /** Of the random numbers (default 1); for whoever makes the Random port. */

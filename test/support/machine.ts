@@ -3,6 +3,7 @@
  * client, virtual time, and what was said and sent since the last look.
  */
 
+import { Faults } from '../../fs-tree/faults/faults.js';
 import { standingClock } from '../../fs-tree/host/clock-host.js';
 import { hostCrypto } from '../../fs-tree/host/crypto.js';
 import { SeededRandom } from '../../fs-tree/host/random.js';
@@ -165,9 +166,17 @@ export async function bootMachine(options: WorldOptions & { seed?: number } = {}
     { clock, random: new SeededRandom(options.seed ?? 1), crypto: hostCrypto, trace },
     options,
   );
+  return testMachine(world, trace);
+}
+
+/** A world that is up, with its tree. */
+export function testMachine(world: World, trace: TraceRing, faults = new Faults(world.ports)): TestMachine {
+  const { clock } = world;
   const bugs: unknown[] = [];
   const ops = new Ops({
-    root: worldTree(world, trace),
+    root: worldTree(world, trace, {}, { faults }),
+    faults,
+    changes: world.kernel.core.tree,
     now: () => Math.floor(clock.now() / 1e6),
     onBug: (error) => bugs.push(error),
     lseekNeedsNode: world.kernel.profile.lseekAfterRemovalFails,
