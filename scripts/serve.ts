@@ -6,7 +6,7 @@
  * that. After SIGKILL the dead mount stays; the next mount repairs it.
  */
 
-import { type FaultPorts, Faults } from '../fs-tree/faults/faults.js';
+import { describedFaults, type Faults } from '../fs-tree/faults/faults.js';
 import { hostClock } from '../fs-tree/host/clock-host.js';
 import { hostCrypto } from '../fs-tree/host/crypto.js';
 import { SeededRandom } from '../fs-tree/host/random.js';
@@ -16,13 +16,7 @@ import { FuseNativeTransport } from '../fs-tree/transport/fuse-native.js';
 import { MountError, type Transport } from '../fs-tree/transport/transport.js';
 import { worldTree } from '../fs-tree/world-tree.js';
 import { SimClock } from '../lib/clock.js';
-import {
-  DescriptionError,
-  type MachineDescription,
-  type Problem,
-  worldFromDescription,
-} from '../lib/description/index.js';
-import { isKernelError } from '../lib/errno.js';
+import { DescriptionError, type MachineDescription, worldFromDescription } from '../lib/description/index.js';
 import type { World } from '../lib/world.js';
 import { EXIT, MOUNT_EXIT } from './exit-status.js';
 import { explainStart, loadMachine, MachineFileError } from './machine-file/index.js';
@@ -115,7 +109,7 @@ async function boot(choices: WorldChoices, trace: TraceRing): Promise<Booted | u
     const random = new SeededRandom(description.seed ?? 1);
     // Booting jumps over waits; the machine then lives by the host's time, unless its file says otherwise.
     const lived = { clock: 'real', ...description, kernel } as const;
-    const faults = describedFaults({ clock, trace }, description);
+    const faults = describedFaults({ clock, trace }, description.faults);
     return { world: await worldFromDescription({ clock, random, crypto: hostCrypto, trace }, lived), faults };
   } catch (e) {
     if (e instanceof MachineFileError) process.stderr.write(`${e.message}\n`);
@@ -125,22 +119,6 @@ async function boot(choices: WorldChoices, trace: TraceRing): Promise<Booted | u
     complain('this describes no machine; `ap-sysfs machine` prints one to start from');
     return undefined;
   }
-}
-
-/** @throws DescriptionError a pattern makes no sense */
-function describedFaults(ports: FaultPorts, { faults: rules = [] }: MachineDescription): Faults {
-  const faults = new Faults(ports);
-  const problems: Problem[] = [];
-  for (const [i, rule] of rules.entries())
-    try {
-      faults.add(rule);
-    } catch (e) {
-      if (!isKernelError(e)) throw e;
-      const text = e.message.slice(e.message.indexOf('faults: ') + 'faults: '.length);
-      problems.push({ severity: 'error', path: ['faults', i, 'path'], text });
-    }
-  if (problems.length > 0) throw new DescriptionError(problems);
-  return faults;
 }
 
 function treeOps({ world, faults }: Booted, trace: TraceRing, choices: WorldChoices, started: Date, bug: Report): Ops {

@@ -5,7 +5,8 @@
  * links is worked out anew after each change of the tree, at the next call.
  */
 import { callsHit, type FaultDescription, type FaultOp, faultProblem, valueText } from '../../lib/description/fault.js';
-import { KernelError } from '../../lib/errno.js';
+import { DescriptionError, type Problem } from '../../lib/description/problem.js';
+import { isKernelError, KernelError } from '../../lib/errno.js';
 import type { Clock, Trace } from '../../lib/ports.js';
 import { sleepInterruptible } from '../../lib/sync/wait.js';
 import type { ChangeSource } from '../kernfs/changes.js';
@@ -150,4 +151,20 @@ export class Faults implements Intercept {
     if (this.#told) rule.directories = found;
     return found;
   }
+}
+
+/** The rules of a description. @throws DescriptionError those that make no sense */
+export function describedFaults(ports: FaultPorts, rules: readonly FaultDescription[] = []): Faults {
+  const faults = new Faults(ports);
+  const problems: Problem[] = [];
+  for (const [i, rule] of rules.entries())
+    try {
+      faults.add(rule);
+    } catch (e) {
+      if (!isKernelError(e)) throw e;
+      const text = e.message.slice(e.message.indexOf('faults: ') + 'faults: '.length);
+      problems.push({ severity: 'error', path: ['faults', i, 'path'], text });
+    }
+  if (problems.length > 0) throw new DescriptionError(problems);
+  return faults;
 }

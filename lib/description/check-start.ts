@@ -40,20 +40,31 @@ export function checkCommandLine(problems: Problems, description: MachineDescrip
 }
 
 /** Undefined: it has a mistake. */
-function parseMask({ kernel = {} }: MachineDescription, text: string): Mask | undefined {
+function parseMask({ kernel = {} }: MachineDescription, text: string, before = Mask.zeros()): Mask | undefined {
   try {
-    return parseMaskText(Mask.zeros(), text, PROFILES[kernel.version ?? DEFAULT_KERNEL].maskNumberOverflow);
+    return parseMaskText(before, text, PROFILES[kernel.version ?? DEFAULT_KERNEL].maskNumberOverflow);
   } catch (e) {
     if (isKernelError(e)) return undefined;
     throw e;
   }
 }
 
-/** What the host's drivers have from boot on. */
-function bootMask(description: MachineDescription, which: (typeof MASKS)[number]): Mask {
+/** What the host's drivers have from boot on, or since a mask was written. */
+function hostMask(description: MachineDescription, which: (typeof MASKS)[number]): Mask {
   let text: string | undefined;
   for (const [name, value] of apWords(description)) if (name === which) text = value ?? '';
-  return text === undefined ? Mask.ones() : (parseMask(description, text) ?? Mask.zeros());
+  const boot = text === undefined ? Mask.ones() : (parseMask(description, text) ?? Mask.zeros());
+  const written = description.state?.bus?.[which];
+  return written === undefined ? boot : (parseMask(description, written, boot) ?? boot);
+}
+
+/** Queues that a driver_override gives away, whatever the masks say. */
+function overridden({ state = {} }: MachineDescription): ReadonlySet<number> {
+  const qids = new Set<number>();
+  for (const { adapters, domains, driverOverride } of state.queues ?? [])
+    if (driverOverride !== undefined)
+      for (const apid of adapters) for (const apqi of domains) qids.add(apid * 256 + apqi);
+  return qids;
 }
 
 export function checkDevices(problems: Problems, description: MachineDescription): void {
@@ -121,14 +132,15 @@ function checkOwners(
   index: number,
   owners: Map<number, number>,
 ): void {
-  const apmask = bootMask(description, 'apmask');
-  const aqmask = bootMask(description, 'aqmask');
+  const apmask = hostMask(description, 'apmask');
+  const aqmask = hostMask(description, 'aqmask');
+  const elsewhere = overridden(description);
   const hosts: number[] = [];
   const taken: number[] = [];
   for (const apid of new Set(mdev.adapters ?? []))
     for (const apqi of new Set(mdev.domains ?? [])) {
       const qid = apid * 256 + apqi;
-      if (apmask.has(apid) && aqmask.has(apqi)) hosts.push(qid);
+      if (apmask.has(apid) && aqmask.has(apqi) && !elsewhere.has(qid)) hosts.push(qid);
       if (owners.has(qid)) taken.push(qid);
       else owners.set(qid, index);
     }

@@ -7,6 +7,7 @@
  */
 import { checkAdapters } from './check-adapters.js';
 import { checkCommandLine, checkDevices } from './check-start.js';
+import { checkState } from './check-state.js';
 import type { MachineDescription } from './description.js';
 import { faultProblem } from './fault.js';
 import type { Problem } from './problem.js';
@@ -36,6 +37,7 @@ export function checkDescription(description: MachineDescription): Problem[] {
     );
   if (facilities.qci === false) checkWithoutQci(problems, description);
   checkCommandLine(problems, description);
+  checkState(problems, description);
   checkDevices(problems, description);
   for (const [i, fault] of (description.faults ?? []).entries()) {
     const problem = faultProblem(fault);

@@ -32,6 +32,8 @@ export interface MachineDescription {
   readonly domains?: Domains;
   readonly timing?: Timing;
   readonly kernel?: KernelDescription;
+  /** What was done to the system since it came up. */
+  readonly state?: StateDescription;
   /** Mediated devices that are made after boot, in this order. */
   readonly mdevs?: readonly MdevDescription[];
   /** Virtual machines that are started after that. */
@@ -148,6 +150,56 @@ export interface KernelDescription {
   readonly modules?: readonly string[];
   /** Built with CONFIG_AP_DEBUG (default false). */
   readonly debugAttributes?: boolean;
+}
+
+/** Done after boot by the stores that a root shell would use; what is left out stays as it came up. */
+export interface StateDescription {
+  readonly bus?: BusState;
+  readonly adapters?: readonly CardState[];
+  readonly queues?: readonly QueueState[];
+  /** In this order: minor numbers follow from it. */
+  readonly zcryptNodes?: readonly ZcryptNodeState[];
+}
+
+/** /sys/bus/ap; masks as the kernel reads them (`0x..`, `+1-5,-3`). */
+export interface BusState {
+  readonly apmask?: string;
+  readonly aqmask?: string;
+  /** Default domain. */
+  readonly domain?: number;
+  /** Seconds between two scans, 5 to 120. */
+  readonly configTime?: number;
+  readonly pollThread?: boolean;
+  readonly pollTimeout?: Nanoseconds;
+  /** `drivers_autoprobe`, once all else is done. */
+  readonly autoprobe?: boolean;
+  /** The bus is scanned until the file of that name says so. */
+  readonly scans?: number;
+}
+
+export interface CardState {
+  readonly id: number | readonly number[];
+  readonly driver?: 'cex4card' | 'none';
+  readonly online?: boolean;
+}
+
+/** All queues of these adapters in these domains. */
+export interface QueueState {
+  readonly adapters: readonly number[];
+  readonly domains: readonly number[];
+  /** Kernel 7.2. */
+  readonly driverOverride?: string;
+  readonly driver?: 'cex4queue' | 'vfio_ap' | 'none';
+  readonly online?: boolean;
+}
+
+/** A device node of zcrypt; masks that are left out are zero. */
+export interface ZcryptNodeState {
+  readonly name: string;
+  readonly ioctlmask?: string;
+  readonly apmask?: string;
+  readonly aqmask?: string;
+  readonly admask?: string;
 }
 
 export interface MdevDescription {
