@@ -11,6 +11,7 @@ import { addLsmod } from './commands/lsmod.js';
 import { addMachine } from './commands/machine.js';
 import { addModprobe } from './commands/modprobe.js';
 import { addMount } from './commands/mount.js';
+import { addRecord } from './commands/record.js';
 import { addRmmod } from './commands/rmmod.js';
 import { addShow } from './commands/show.js';
 import { addStart } from './commands/start.js';
@@ -62,6 +63,8 @@ export function createProgram(): Command {
   for (const add of [addMount, addUmount, addStart, addStatus, addMachine]) add(program);
   program.commandsGroup('Look and change:');
   for (const add of [addShow, addHw, addGuest, addFault]) add(program);
+  program.commandsGroup('From and to other machines:');
+  for (const add of [addRecord]) add(program);
   program.commandsGroup('The simulated kernel:');
   for (const add of [addModprobe, addRmmod, addLsmod, addDmesg, addTrace]) add(program);
   program.commandsGroup('This system:');

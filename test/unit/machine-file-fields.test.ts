@@ -2,26 +2,10 @@
  * Each field of a machine file has an effect, and it is seen in the tree.
  */
 import t from 'tap';
-import { describedFaults } from '../../fs-tree/faults/faults.js';
-import { standingClock } from '../../fs-tree/host/clock-host.js';
-import { hostCrypto } from '../../fs-tree/host/crypto.js';
-import { SeededRandom } from '../../fs-tree/host/random.js';
-import { TraceRing } from '../../fs-tree/host/trace.js';
-import { SimClock } from '../../lib/clock.js';
-import { DescriptionError, type MachineDescription, worldFromDescription } from '../../lib/description/index.js';
+import { DescriptionError } from '../../lib/description/index.js';
 import { machineSchema, parseMachineFile } from '../../scripts/machine-file/index.js';
 import { resolve, type Schema } from '../../scripts/machine-file/schema.js';
-import { errnoOf, type TestMachine, testMachine } from '../support/machine.js';
-
-/** Boots what a description says, in virtual time. */
-async function bootDescription(description: MachineDescription): Promise<TestMachine> {
-  const trace = new TraceRing();
-  const clock = new SimClock(standingClock, 'auto');
-  trace.now = () => clock.now();
-  const random = new SeededRandom(description.seed ?? 1);
-  const world = await worldFromDescription({ clock, random, crypto: hostCrypto, trace }, description);
-  return testMachine(world, trace, describedFaults(world.ports, description.faults));
-}
+import { bootDescription, errnoOf, type TestMachine } from '../support/machine.js';
 
 /** Fields that some file of this test has. */
 const used = new Set<string>();

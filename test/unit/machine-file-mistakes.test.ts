@@ -209,8 +209,8 @@ t.test('mistakes in a state and in faults', (t) => {
   );
   says(
     'kernel: {modules: []}\nstate: {zcrypt-nodes: [{name: a, apmask: +x}]}',
-    /"\+x" cannot/,
     /need the module zcrypt/,
+    /"\+x" cannot/,
   );
   says('limits: {adapter: 3}\nstate: {adapters: [{id: 7, online: false}]}', /adapter 7 is above 3/);
   says(
