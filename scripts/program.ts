@@ -7,6 +7,7 @@ import { addDoctor } from './commands/doctor.js';
 import { addFault } from './commands/fault.js';
 import { addGuest } from './commands/guest.js';
 import { addHw } from './commands/hw.js';
+import { addImport } from './commands/import.js';
 import { addLsmod } from './commands/lsmod.js';
 import { addMachine } from './commands/machine.js';
 import { addModprobe } from './commands/modprobe.js';
@@ -64,7 +65,7 @@ export function createProgram(): Command {
   program.commandsGroup('Look and change:');
   for (const add of [addShow, addHw, addGuest, addFault]) add(program);
   program.commandsGroup('From and to other machines:');
-  for (const add of [addRecord]) add(program);
+  for (const add of [addRecord, addImport]) add(program);
   program.commandsGroup('The simulated kernel:');
   for (const add of [addModprobe, addRmmod, addLsmod, addDmesg, addTrace]) add(program);
   program.commandsGroup('This system:');

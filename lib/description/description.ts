@@ -181,6 +181,8 @@ export interface CardState {
   readonly id: number | readonly number[];
   readonly driver?: 'cex4card' | 'none';
   readonly online?: boolean;
+  /** By `config`, once the card has been up; `AdapterEntry.state` is for one that never was. */
+  readonly configured?: boolean;
 }
 
 /** All queues of these adapters in these domains. */

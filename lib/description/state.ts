@@ -129,6 +129,7 @@ export function* workSteps(world: World, task: Task, state: StateDescription): G
             there(zc instanceof ZcryptCard ? zc : undefined).onlineStore(task, flag(online));
           },
         };
+  yield* configSteps(world, task, state);
   for (const [i, entry] of (state.queues ?? []).entries())
     for (const { name, queue } of queuesOf(world, entry)) {
       const { online } = entry;
@@ -165,6 +166,17 @@ export function* workSteps(world: World, task: Task, state: StateDescription): G
       store: () => busOf(world).bus.setAutoprobe(flag(autoprobe)),
     };
   if (scans !== undefined) yield { path: ['bus', 'scans'], what: 'scans', store: () => scan(world, task, scans) };
+}
+
+function* configSteps(world: World, task: Task, { adapters = [] }: StateDescription): Generator<Step> {
+  for (const [i, { id, configured }] of adapters.entries())
+    if (configured !== undefined)
+      for (const apid of idsOf(id))
+        yield {
+          path: ['adapters', i, 'configured'],
+          what: `config of card${apid.toString(16).padStart(2, '0')}`,
+          store: () => there(busOf(world).card(apid)).configStore(task, flag(configured)),
+        };
 }
 
 /** As somebody who writes to `scans` until it says so much. */

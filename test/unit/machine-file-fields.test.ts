@@ -89,6 +89,7 @@ const FIELDS: readonly (readonly [file: string, path: string, content: string | 
   [two('state: {bus: {autoprobe: false}}'), 'bus/ap/drivers_autoprobe', '0\n'],
   [two('state: {bus: {scans: 17}}'), 'bus/ap/scans', '17\n'],
   [two('state: {adapters: [{id: 0-1, online: false}]}'), 'devices/ap/card01/online', '0\n'],
+  [two('state: {adapters: [{id: 0, configured: false}]}'), 'devices/ap/card00/config', '0\n'],
   [two('state: {adapters: [{id: 0, driver: none}]}'), '!devices/ap/card00/type', ''],
   [two('state: {queues: [{adapters: 0, domains: [4, 6], online: false}]}'), 'devices/ap/card00/00.0006/online', '0\n'],
   [two('state: {queues: [{adapters: 0, domains: 4, driver: none}]}'), 'bus/ap/bindings', '3/4\n'],
