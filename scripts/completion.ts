@@ -9,8 +9,11 @@ import { readdirSync } from 'node:fs';
 import tab, { ShellCompDirective } from '@bomb.sh/tab';
 import adapt from '@bomb.sh/tab/commander';
 import type { Command } from 'commander';
+import { FAULT_OPS } from '../lib/description/fault.js';
+import { ERRNO } from '../lib/errno.js';
 import { PROFILES } from '../lib/profile/tables.js';
 import { LEVELS } from './commands/dmesg.js';
+import { parseFaults } from './commands/fault.js';
 import { examples } from './help.js';
 import { PRESETS } from './machine-file/presets.js';
 import { chooseMount } from './mounts/choose.js';
@@ -34,20 +37,22 @@ const offer =
 
 const control = (): Control => new Control(chooseMount(undefined));
 
-/** Set when a directory is wanted: the shell completes those itself. */
-let wantsDirectory = false;
+const { ShellCompDirectiveFilterDirs, ShellCompDirectiveDefault, ShellCompDirectiveNoFileComp } = ShellCompDirective;
+
+/** Set when a directory or a file is wanted: the shell completes those itself. */
+let wanted = ShellCompDirectiveNoFileComp;
 const directory: Words = () => {
-  wantsDirectory = true;
+  wanted = ShellCompDirectiveFilterDirs;
+  return [];
+};
+const file: Words = () => {
+  wanted = ShellCompDirectiveDefault;
   return [];
 };
 
 /** tab always tells the shell to keep its own completion out of it. */
 function letDirectoriesIn(): void {
-  const { ShellCompDirectiveFilterDirs: directories, ShellCompDirectiveNoFileComp: nothing } = ShellCompDirective;
-  Object.defineProperty(tab, 'directive', {
-    get: () => (wantsDirectory ? directories : nothing),
-    set: () => undefined,
-  });
+  Object.defineProperty(tab, 'directive', { get: () => wanted, set: () => undefined });
 }
 
 /** Presets, and what may be a machine file here. */
@@ -91,6 +96,8 @@ const ARGUMENTS: Readonly<Record<string, readonly [name: string, words: Words][]
     ],
     ['uuid', () => [...control().read('guest').matchAll(/^\S+/gm)].map(([uuid]) => uuid)],
   ],
+  import: [['file', file]],
+  'fault remove': [['number', () => parseFaults(control().read('faults')).map(({ id }) => String(id))]],
   modprobe: [['module', () => (control().about().get('modules') ?? '').split(' ')]],
   rmmod: [
     [
@@ -113,6 +120,13 @@ const VALUES: Readonly<Record<string, Words>> = {
   'start --kernel': () => Object.keys(PROFILES),
   'mount --owner': () => ['root', 'me'],
   'dmesg --level': () => LEVELS,
+  'fault add --op': () => FAULT_OPS,
+  'fault add --errno': () => Object.keys(ERRNO),
+  'import --kernel': () => Object.keys(PROFILES),
+  'import --output': file,
+  'record --output': file,
+  'export --output': file,
+  'export --record': file,
 };
 
 /** Adds the commands `completion` and, unseen, `complete`. */

@@ -4,6 +4,7 @@
 import { Command } from 'commander';
 import { addDmesg } from './commands/dmesg.js';
 import { addDoctor } from './commands/doctor.js';
+import { addExport } from './commands/export.js';
 import { addFault } from './commands/fault.js';
 import { addGuest } from './commands/guest.js';
 import { addHw } from './commands/hw.js';
@@ -65,7 +66,7 @@ export function createProgram(): Command {
   program.commandsGroup('Look and change:');
   for (const add of [addShow, addHw, addGuest, addFault]) add(program);
   program.commandsGroup('From and to other machines:');
-  for (const add of [addRecord, addImport]) add(program);
+  for (const add of [addRecord, addImport, addExport]) add(program);
   program.commandsGroup('The simulated kernel:');
   for (const add of [addModprobe, addRmmod, addLsmod, addDmesg, addTrace]) add(program);
   program.commandsGroup('This system:');
@@ -73,8 +74,11 @@ export function createProgram(): Command {
   addCompletion(program);
   program.helpCommand(true);
 
-  for (const command of program.commands)
+  for (const command of program.commands) {
     command.showHelpAfterError(`  ap-sysfs ${command.name()} --help    explains the command`);
+    for (const part of command.commands)
+      part.showHelpAfterError(`  ap-sysfs ${command.name()} ${part.name()} --help    explains the command`);
+  }
   program.showHelpAfterError('  ap-sysfs --help    lists the commands');
   const tour = exampleText([
     ['ap-sysfs doctor', 'is everything here that a mount needs?'],

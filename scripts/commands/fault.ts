@@ -83,10 +83,7 @@ function addAdd(fault: Command): void {
     .option('--value <text>', 'is read, or written, instead');
   for (const option of command.options) if (option.long === '--op') option.makeOptionMandatory();
   examples(command, [
-    [
-      'ap-sysfs fault add --path "devices/ap/card*/online" --op write --nth 2 --errno EBUSY',
-      'the second chzcrypt fails',
-    ],
+    ['ap-sysfs fault add --path "**/online" --op write --nth 2 --errno EBUSY', 'the second chzcrypt fails'],
     ['ap-sysfs fault add --path bus/ap/bindings --op read --count 3 --value "0/4"', 'a bus that takes its time'],
     ['ap-sysfs fault add --path "**/serialnr" --op read --delay 7s', 'a card that hardly answers'],
   ]).action((options: AddOptions, self: Command) => {

@@ -2,18 +2,13 @@
  * `ap-sysfs record`: the AP part of a sysfs in one file, by a shell script that
  * runs on real machines too.
  */
-import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import type { Command } from 'commander';
-import { Failure } from '../failure.js';
 import { examples } from '../help.js';
 import { addSysOption, chooseMount } from '../mounts/choose.js';
 import { print } from '../output/terminal.js';
-
-/** In the package: the script is not compiled. */
-const SCRIPT = new URL('../../../scripts/record/ap-sysfs-record.sh', import.meta.url);
+import { RECORD_SCRIPT, runRecorder } from '../record/script.js';
 
 export function addRecord(program: Command): void {
   const command = addSysOption(program.command('record'))
@@ -29,14 +24,11 @@ export function addRecord(program: Command): void {
     ['ap-sysfs import z15.record -o z15.yaml', 'a machine file of it'],
     ['ap-sysfs record -o now.record', 'what is mounted here'],
   ]).action((options: { sys?: string; output?: string; script?: true }, self: Command) => {
-    if (options.script) print(readFileSync(SCRIPT, 'utf8'));
-    else record(chooseMount(self.optsWithGlobals().sys ?? options.sys), options.output);
+    if (options.script) print(readFileSync(RECORD_SCRIPT, 'utf8'));
+    else {
+      const mountPoint = chooseMount(self.optsWithGlobals().sys ?? options.sys);
+      const output = options.output === undefined ? [] : ['-o', resolve(options.output)];
+      runRecorder(mountPoint, { toStdout: true, options: output });
+    }
   });
-}
-
-function record(mountPoint: string, output: string | undefined): void {
-  const words = [fileURLToPath(SCRIPT), '-r', mountPoint, ...(output === undefined ? [] : ['-o', resolve(output)])];
-  const { status, error } = spawnSync('sh', words, { stdio: ['ignore', 'inherit', 'inherit'] });
-  if (error) throw new Failure(`sh cannot be started: ${error.message}`);
-  if (status !== 0) throw new Failure('the record was not written');
 }
