@@ -32,6 +32,9 @@ export function checkState(problems: Problems, description: MachineDescription):
     const path = ['state', 'queues', i];
     problems.above([...path, 'adapters'], 'adapter', adapters, limits.adapter ?? 255);
     problems.above([...path, 'domains'], 'domain', domains, limits.domain ?? 255);
+    for (const field of ['seBind', 'seAssociate'] as const)
+      if (queues[i]?.[field] !== undefined && !(description.secureExecution && profile.hasSecureExecutionFiles))
+        problems.error([...path, field], 'only queues of a secure-execution guest with kernel 6.12 or newer have this');
     if (driverOverride === undefined) continue;
     if (!profile.hasDriverOverride)
       problems.error([...path, 'driverOverride'], `kernel ${version} has no driver_override`);

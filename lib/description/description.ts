@@ -192,6 +192,10 @@ export interface QueueState {
   /** Kernel 7.2. */
   readonly driverOverride?: string;
   readonly driver?: 'cex4queue' | 'vfio_ap' | 'none';
+  /** In a secure-execution guest: it is bound to it (`se_bind`). */
+  readonly seBind?: boolean;
+  /** ..., and associated with the secret of that index (`se_associate`). */
+  readonly seAssociate?: number;
   readonly online?: boolean;
 }
 

@@ -9,6 +9,7 @@
 import type { ApBus } from '../ap/bus.js';
 import { maskStore } from '../ap/masks.js';
 import type { ApQueue } from '../ap/queue.js';
+import { seAssociateStore, seBindStore } from '../ap/secure-execution.js';
 import type { Device } from '../driver-core/device.js';
 import { KernelError } from '../errno.js';
 import { queueName } from '../hardware/queue.js';
@@ -129,6 +130,7 @@ export function* workSteps(world: World, task: Task, state: StateDescription): G
             there(zc instanceof ZcryptCard ? zc : undefined).onlineStore(task, flag(online));
           },
         };
+  yield* secureSteps(world, state);
   yield* configSteps(world, task, state);
   for (const [i, entry] of (state.queues ?? []).entries())
     for (const { name, queue } of queuesOf(world, entry)) {
@@ -166,6 +168,25 @@ export function* workSteps(world: World, task: Task, state: StateDescription): G
       store: () => busOf(world).bus.setAutoprobe(flag(autoprobe)),
     };
   if (scans !== undefined) yield { path: ['bus', 'scans'], what: 'scans', store: () => scan(world, task, scans) };
+}
+
+function* secureSteps(world: World, { queues = [] }: StateDescription): Generator<Step> {
+  for (const [i, entry] of queues.entries())
+    for (const { name, queue } of queuesOf(world, entry)) {
+      const { seBind, seAssociate } = entry;
+      if (seBind !== undefined)
+        yield {
+          path: ['queues', i, 'seBind'],
+          what: `se_bind of ${name}`,
+          store: () => seBindStore(there(queue()), flag(seBind)),
+        };
+      if (seAssociate !== undefined)
+        yield {
+          path: ['queues', i, 'seAssociate'],
+          what: `se_associate of ${name}`,
+          store: () => seAssociateStore(there(queue()), `${seAssociate}\n`),
+        };
+    }
 }
 
 function* configSteps(world: World, task: Task, { adapters = [] }: StateDescription): Generator<Step> {

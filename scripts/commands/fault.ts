@@ -174,10 +174,10 @@ export function parseFaults(text: string): FaultLine[] {
 }
 
 function draw(faults: readonly FaultLine[]): string {
-  const when = ({ nth, count }: FaultLine): string =>
-    nth === undefined && count === undefined
-      ? 'all'
-      : `${nth ?? 1}${count === undefined ? '' : `-${(nth ?? 1) + count - 1}`}`;
+  const when = ({ nth = 1, count }: FaultLine, all: boolean): string => {
+    if (all) return 'all';
+    return count === undefined || count === 1 ? `${nth}` : `${nth}-${nth + count - 1}`;
+  };
   const what = ({ delay, errno, value }: FaultLine): string =>
     [delay, errno, value === undefined ? undefined : JSON.stringify(value)]
       .filter((part) => part !== undefined)
@@ -196,7 +196,7 @@ function draw(faults: readonly FaultLine[]): string {
     faults.map((fault) => [
       String(fault.id),
       fault.op,
-      when(fault),
+      when(fault, fault.nth === undefined && fault.count === undefined),
       what(fault),
       String(fault.matched),
       String(fault.hits),

@@ -167,7 +167,17 @@ function queueState(
   return {
     ...(override !== undefined && { driverOverride: override }),
     ...(changed && known && { driver: now }),
+    ...secureState(picture, path),
     ...(!cardOff && switchedOff(picture, path) && { online: false }),
+  };
+}
+
+/** In a secure-execution guest. */
+function secureState(picture: Picture, path: string): OfQueue {
+  const secret = /^associated (\d+)$/.exec(picture.read(`${path}/se_associate`) ?? '')?.[1];
+  return {
+    ...(picture.read(`${path}/se_bind`) === 'bound' && { seBind: true }),
+    ...(secret !== undefined && { seAssociate: Number(secret) }),
   };
 }
 

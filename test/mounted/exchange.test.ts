@@ -104,7 +104,7 @@ t.test('an export is a machine for umockdev', { skip }, async (t) => {
 
 t.test('fault rules on a mount', { skip }, async (t) => {
   const sys = await mounted(t, 'default');
-  const say = async (line: string, expected: object): Promise<void> => t.match(await ap(line, sys), expected, line);
+  const say = async (line: string, expected: object): Promise<boolean> => t.match(await ap(line, sys), expected, line);
   const cat = (path: string): Promise<Outcome> => shell(`cat ${sys}/${path} 2>&1`);
   await say('fault list', { status: 0, stdout: 'no faults\n' });
   await say('fault add --path "bus/ap/devices/*/mkvps" --op read --nth 2 --count 1 --errno EIO', { stdout: '1\n' });

@@ -103,6 +103,13 @@ const FIELDS: readonly (readonly [file: string, path: string, content: string | 
     'devices/ap/card00/00.0004/driver_override',
     'vfio_ap\n',
   ],
+  [
+    two(
+      'system: kvm\nsecure-execution: true\nstate: {queues: [{adapters: 1, domains: 4, se-bind: true, se-associate: 5}]}',
+    ),
+    'devices/ap/card01/01.0004/se_associate',
+    'associated 5\n',
+  ],
   [two('state: {zcrypt-nodes: [{name: b}, {name: a}]}'), 'class/zcrypt/a/dev', '247:1\n'],
   ...['ioctlmask', 'apmask', 'aqmask', 'admask'].map(
     (mask) =>

@@ -208,6 +208,10 @@ t.test('mistakes in a state and in faults', (t) => {
     /driver-override: masks that were written and driver_override exclude each other/,
   );
   says(
+    'state: {queues: [{adapters: 0, domains: 4, se-bind: true}]}',
+    /se-bind: only queues of a secure-execution guest/,
+  );
+  says(
     'kernel: {modules: []}\nstate: {zcrypt-nodes: [{name: a, apmask: +x}]}',
     /need the module zcrypt/,
     /"\+x" cannot/,
