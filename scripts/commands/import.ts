@@ -15,7 +15,7 @@ import { print } from '../output/terminal.js';
 const AFTER = `
 What can be read:
   a record                  of ap-sysfs record: everything that sysfs shows
-  sysfs.tgz, DBGINFO-*.tgz  of dbginfo.sh: the same, but for the kernel's version
+  sysfs.tgz, DBGINFO-*.tgz  of dbginfo.sh: the same, without the release
   a folder                  with a copy of /sys
   an umockdev description   devices only: no masks, no mdevs
   output of lszcrypt -V     with that of -b, -d and -s behind it: what it says

@@ -184,7 +184,18 @@ t.test('1 words', async (t) => {
 
 t.test('2 without a machine', async (t) => {
   await check(t, 'status', { out: /^no machine is mounted\n.*ap-sysfs mount sys/ });
-  const lines = ['show', 'hw show', 'guest', 'lsmod', 'modprobe zcrypt', 'rmmod zcrypt', 'dmesg', 'trace', 'umount'];
+  const lines = [
+    'show',
+    'hw show',
+    'guest',
+    'lsmod',
+    'modprobe zcrypt',
+    'rmmod zcrypt',
+    'dmesg',
+    'trace',
+    'umount',
+    'record',
+  ];
   for (const line of lines) {
     const { status, stderr } = await refusal(line);
     t.equal(status, EXIT.noMachine, line);
