@@ -2,6 +2,7 @@
  * A machine as files: the tree of a world, operations on it, mounts.
  */
 export type { About } from './control/about.js';
+export { type Fault, Faults } from './faults/faults.js';
 export { hostClock, standingClock } from './host/clock-host.js';
 export { hostCrypto } from './host/crypto.js';
 export { SeededRandom } from './host/random.js';

@@ -9,6 +9,7 @@
  */
 import { isKernelError, KernelError } from '../lib/errno.js';
 import { Task } from '../lib/sync/task.js';
+import type { Faults } from './faults/faults.js';
 import type { ChangeSource } from './kernfs/changes.js';
 import { NodeEvents } from './kernfs/events.js';
 import { type AttrChange, InodeAttrs, type InodeAttrsOptions, type Stat } from './kernfs/inode-attrs.js';
@@ -43,6 +44,8 @@ export interface OpsOptions extends InodeAttrsOptions {
   readonly changes?: ChangeSource;
   /** lseek on a removed node is ENODEV (kernel 7.2, 6.12); false: it works (6.1). */
   readonly lseekNeedsNode?: boolean;
+  /** Rules that files of this tree obey. */
+  readonly faults?: Faults | undefined;
 }
 
 export interface BugContext {
@@ -83,6 +86,7 @@ export class Ops {
     this.#refused = new Refused(this.attrs);
     this.#xattrs = new Xattrs(this.attrs);
     options.changes?.onChange(({ dir }) => this.attrs.entriesChanged(dir));
+    options.faults?.attach(options.root, options.changes);
   }
 
   /** The child of that name. @throws EACCES, ENOENT, ENOTDIR */
@@ -149,6 +153,7 @@ export class Ops {
       if (writable && !(mode & 0o222)) throw new KernelError('EACCES');
       if (readable && !(mode & 0o444)) throw new KernelError('EACCES');
       if (flags & O_DIRECT) throw new KernelError('EINVAL');
+      if (this.#options.faults?.active) this.#options.faults.open(node);
       if (truncate) this.attrs.truncated(node);
       return new OpenFile(node, readable, writable, this.#events);
     });
@@ -183,12 +188,12 @@ export class Ops {
 
   /** At most `length` bytes as a latin1 string. @throws EBADF, ENODEV, EIO, or what show throws */
   read(caller: Caller, file: OpenFile, offset: number, length: number): Promise<string> {
-    return this.#guardAsync('read', caller, file.node, () => file.read(context(caller), offset, length));
+    return this.#guardAsync('read', caller, file.node, () => file.read(this.#context(caller), offset, length));
   }
 
   /** One write, whose offset does not matter. @returns bytes taken @throws EBADF, ENODEV, EIO, or what store throws */
   write(caller: Caller, file: OpenFile, bytes: string, offset = 0): Promise<number> {
-    return this.#guardAsync('write', caller, file.node, () => file.write(context(caller), bytes, offset));
+    return this.#guardAsync('write', caller, file.node, () => file.write(this.#context(caller), bytes, offset));
   }
 
   /** poll(2), as POLL bits; each of them may come up later, and `watch` tells when to ask again. */
@@ -317,6 +322,12 @@ export class Ops {
     return change;
   }
 
+  #context(caller: Caller): IoContext {
+    const { faults } = this.#options;
+    const task = new Task(caller);
+    return faults?.active ? { task, caller, intercept: faults } : { task, caller };
+  }
+
   #guard<T>(op: string, caller: Caller, node: Node | undefined, body: () => T): T {
     try {
       return body();
@@ -349,8 +360,4 @@ function explicitOnly({ mode, uid, gid, atime, mtime }: SetAttr): AttrChange {
     ...(typeof atime === 'number' && { atime }),
     ...(typeof mtime === 'number' && { mtime }),
   };
-}
-
-function context(caller: Caller): IoContext {
-  return { task: new Task(caller), caller };
 }

@@ -4,6 +4,7 @@
 import type { World } from '../lib/world.js';
 import type { About } from './control/about.js';
 import { controlDir } from './control/tree.js';
+import type { Faults } from './faults/faults.js';
 import type { TraceRing } from './host/trace.js';
 import type { DirNode } from './kernfs/node.js';
 import { StaticTree } from './kernfs/static-tree.js';
@@ -15,17 +16,18 @@ const CONTROL_INO = 0xf000_0000;
 /**
  * What a mount of this world shows as its root.
  * @param about what the control file of that name tells besides
- * @param view how much of a whole system's sysfs it stands for
+ * @param view how much of a whole system's sysfs it stands for, and the fault rules that its operations obey
  */
 export function worldTree(
   world: World,
   trace: TraceRing,
   about: About = {},
-  view: Pick<SysfsView, 'otherDirectories'> = {},
+  view: Pick<SysfsView, 'otherDirectories'> & { readonly faults?: Faults } = {},
 ): DirNode {
+  const { faults, ...sysfs } = view;
   const tree = new StaticTree(CONTROL_INO);
   const debug = tree.dir(0o700);
-  debug.add('ap_sim', controlDir({ world, trace, tree, about }));
+  debug.add('ap_sim', controlDir({ world, trace, tree, about, faults }));
   const { kernelDir } = world.kernel.core;
-  return sysfsRoot(world.kernel, { ...view, mounts: new Map([[kernelDir, new Map([['debug', debug]])]]) });
+  return sysfsRoot(world.kernel, { ...sysfs, mounts: new Map([[kernelDir, new Map([['debug', debug]])]]) });
 }

@@ -11,9 +11,12 @@ import tab, { ShellCompDirective } from '@bomb.sh/tab';
 import adapt from '@bomb.sh/tab/commander';
 import type { Command } from 'commander';
 import { TRANSPORTS } from '../fs-tree/transport/transport.js';
+import { FAULT_OPS } from '../lib/description/fault.js';
+import { ERRNO } from '../lib/errno.js';
 import { PROFILES } from '../lib/profile/tables.js';
 import { REQUEST_KINDS } from '../lib/zcrypt/program/work.js';
 import { LEVELS } from './commands/dmesg.js';
+import { parseFaults } from './commands/fault.js';
 import { examples } from './help.js';
 import { PRESETS } from './machine-file/presets.js';
 import { chooseMount } from './mounts/choose.js';
@@ -40,20 +43,22 @@ const control = (): Control => new Control(chooseMount(undefined));
 const queues = (): string[] =>
   readdirSync(join(chooseMount(undefined), 'bus/ap/devices')).filter((name) => /^[0-9a-f]{2}\.[0-9a-f]{4}$/.test(name));
 
-/** Set when a directory is wanted: the shell completes those itself. */
-let wantsDirectory = false;
+const { ShellCompDirectiveFilterDirs, ShellCompDirectiveDefault, ShellCompDirectiveNoFileComp } = ShellCompDirective;
+
+/** Set when a directory or a file is wanted: the shell completes those itself. */
+let wanted = ShellCompDirectiveNoFileComp;
 const directory: Words = () => {
-  wantsDirectory = true;
+  wanted = ShellCompDirectiveFilterDirs;
+  return [];
+};
+const file: Words = () => {
+  wanted = ShellCompDirectiveDefault;
   return [];
 };
 
 /** tab always tells the shell to keep its own completion out of it. */
 function letDirectoriesIn(): void {
-  const { ShellCompDirectiveFilterDirs: directories, ShellCompDirectiveNoFileComp: nothing } = ShellCompDirective;
-  Object.defineProperty(tab, 'directive', {
-    get: () => (wantsDirectory ? directories : nothing),
-    set: () => undefined,
-  });
+  Object.defineProperty(tab, 'directive', { get: () => wanted, set: () => undefined });
 }
 
 /** Presets, and what may be a machine file here. */
@@ -97,6 +102,8 @@ const ARGUMENTS: Readonly<Record<string, readonly [name: string, words: Words][]
     ],
     ['uuid', () => [...control().read('guest').matchAll(/^\S+/gm)].map(([uuid]) => uuid)],
   ],
+  import: [['file', file]],
+  'fault remove': [['number', () => parseFaults(control().read('faults')).map(({ id }) => String(id))]],
   modprobe: [['module', () => (control().about().get('modules') ?? '').split(' ')]],
   rmmod: [
     [
@@ -134,6 +141,13 @@ const VALUES: Readonly<Record<string, Words>> = {
   'load --domain': () => [...new Set(queues().map((queue) => queue.slice(3)))],
   'trace --queue': () => queues(),
   'trace --kind': () => ['ap.instr', 'ap.state', 'ap.request', 'ap.remove', 'zcrypt', 'kvm'],
+  'fault add --op': () => FAULT_OPS,
+  'fault add --errno': () => Object.keys(ERRNO),
+  'import --kernel': () => Object.keys(PROFILES),
+  'import --output': file,
+  'record --output': file,
+  'export --output': file,
+  'export --record': file,
 };
 
 const SHELLS = ['bash', 'zsh'];

@@ -5,13 +5,17 @@ import { Command } from 'commander';
 import { didYouMean } from '../lib/description/nearest.js';
 import { addDmesg } from './commands/dmesg.js';
 import { addDoctor } from './commands/doctor.js';
+import { addExport } from './commands/export.js';
+import { addFault } from './commands/fault.js';
 import { addGuest } from './commands/guest.js';
 import { addHw } from './commands/hw.js';
+import { addImport } from './commands/import.js';
 import { addLoad } from './commands/load.js';
 import { addLsmod } from './commands/lsmod.js';
 import { addMachine } from './commands/machine.js';
 import { addModprobe } from './commands/modprobe.js';
 import { addMount } from './commands/mount.js';
+import { addRecord } from './commands/record.js';
 import { addRmmod } from './commands/rmmod.js';
 import { addShow } from './commands/show.js';
 import { addStart } from './commands/start.js';
@@ -65,7 +69,9 @@ export function createProgram(): Command {
   program.commandsGroup('Machines:');
   for (const add of [addMount, addUmount, addStart, addStatus, addMachine]) add(program);
   program.commandsGroup('Look and change:');
-  for (const add of [addShow, addHw, addGuest, addLoad]) add(program);
+  for (const add of [addShow, addHw, addGuest, addLoad, addFault]) add(program);
+  program.commandsGroup('From and to other machines:');
+  for (const add of [addRecord, addImport, addExport]) add(program);
   program.commandsGroup('The simulated kernel:');
   for (const add of [addModprobe, addRmmod, addLsmod, addDmesg, addTrace]) add(program);
   program.commandsGroup('This system:');
@@ -73,8 +79,11 @@ export function createProgram(): Command {
   addCompletion(program);
   addHelp(program);
 
-  for (const command of program.commands)
+  for (const command of program.commands) {
     command.showHelpAfterError(`  ap-sysfs ${command.name()} --help    explains the command`);
+    for (const part of command.commands)
+      part.showHelpAfterError(`  ap-sysfs ${command.name()} ${part.name()} --help    explains the command`);
+  }
   program.showHelpAfterError('  ap-sysfs --help    lists the commands');
   const tour = exampleText([
     ['ap-sysfs doctor', 'is everything here that a mount needs?'],

@@ -6,6 +6,7 @@
  * that. After SIGKILL the dead mount stays; the next mount repairs it.
  */
 import { resolve } from 'node:path';
+import { describedFaults, type Faults } from '../fs-tree/faults/faults.js';
 import { hostClock } from '../fs-tree/host/clock-host.js';
 import { hostCrypto } from '../fs-tree/host/crypto.js';
 import { SeededRandom } from '../fs-tree/host/random.js';
@@ -65,13 +66,14 @@ export async function serve(
   const bug = reporter(trace);
   process.on('uncaughtException', (error) => bug(error, 'a timer'));
   process.on('unhandledRejection', (error) => bug(error, 'a promise that nobody waits for'));
-  const world = await boot(choices, trace);
-  if (!world) return EXIT.usage;
+  const booted = await boot(choices, trace);
+  if (!booted) return EXIT.usage;
+  const { world } = booted;
   world.kernel.core.onBug = (_task, error) => bug(error, 'a task of the kernel');
 
   const started = new Date();
   const name = chooseTransport(choices.transport);
-  const transport = createTransport(name, directory, treeOps(world, trace, choices, { started, name }, bug), {
+  const transport = createTransport(name, directory, treeOps(booted, trace, choices, { started, name }, bug), {
     allowOther: choices.allowOther,
     say: complain,
     onBug: (error) => bug(error, 'the transport'),
@@ -108,8 +110,13 @@ function adviseOfBusy(directory: string): void {
   if (isMounted(path)) process.stderr.write(`  ap-sysfs umount ${path}    ends the machine that is mounted there\n`);
 }
 
+interface Booted {
+  readonly world: World;
+  readonly faults: Faults;
+}
+
 /** The machine that was chosen, up. Its mistakes go to stderr, and undefined comes back. */
-async function boot(choices: ServeChoices, trace: TraceRing): Promise<World | undefined> {
+async function boot(choices: ServeChoices, trace: TraceRing): Promise<Booted | undefined> {
   const clock = new SimClock(hostClock, 'auto');
   trace.now = () => clock.now();
   let description: MachineDescription | undefined;
@@ -119,7 +126,8 @@ async function boot(choices: ServeChoices, trace: TraceRing): Promise<World | un
     const random = new SeededRandom(description.seed ?? 1);
     // Booting jumps over waits; the machine then lives by the host's time, unless its file says otherwise.
     const lived = { clock: 'real', ...description, kernel } as const;
-    return await worldFromDescription({ clock, random, crypto: hostCrypto, trace }, lived);
+    const faults = describedFaults({ clock, trace }, description.faults);
+    return { world: await worldFromDescription({ clock, random, crypto: hostCrypto, trace }, lived), faults };
   } catch (e) {
     if (e instanceof MachineFileError) process.stderr.write(`${e.message}\n`);
     else if (description && e instanceof DescriptionError)
@@ -131,7 +139,7 @@ async function boot(choices: ServeChoices, trace: TraceRing): Promise<World | un
 }
 
 function treeOps(
-  world: World,
+  { world, faults }: Booted,
   trace: TraceRing,
   choices: ServeChoices,
   { started, name }: { readonly started: Date; readonly name: TransportName },
@@ -139,7 +147,8 @@ function treeOps(
 ): Ops {
   const about = { machine: choices.machine.name, transport: name, pid: process.pid, started, version };
   return new Ops({
-    root: worldTree(world, trace, about),
+    root: worldTree(world, trace, about, { faults }),
+    faults,
     now: Date.now,
     owner: choices.owner,
     changes: world.kernel.core.tree,

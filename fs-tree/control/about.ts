@@ -25,6 +25,7 @@ export function describeAbout(world: World, about: About): string {
     machine: about.machine,
     kernel: profile.release,
     profile: profile.version,
+    'command-line': world.kernel.commandLine || undefined,
     clock: world.clock.mode,
     transport: about.transport,
     pid: about.pid,

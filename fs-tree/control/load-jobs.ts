@@ -12,10 +12,10 @@
  * switched off takes its programs with it: their requests end with EINTR.
  */
 import { KernelError } from '../../lib/errno.js';
-import { LoadJob, type LoadSummary } from '../../lib/load/job.js';
-import { type LoadResult, perSecond } from '../../lib/load/tally.js';
 import type { Guest } from '../../lib/guest/guest.js';
 import type { Kernel } from '../../lib/kernel.js';
+import { LoadJob, type LoadSummary } from '../../lib/load/job.js';
+import { type LoadResult, perSecond } from '../../lib/load/tally.js';
 import type { Task } from '../../lib/sync/task.js';
 import type { World } from '../../lib/world.js';
 import { jobOptions } from './load-words.js';

@@ -9,10 +9,12 @@
 import { runHardwareCommand } from '../../lib/hardware/vocabulary.js';
 import type { Task } from '../../lib/sync/task.js';
 import type { World } from '../../lib/world.js';
+import type { Faults } from '../faults/faults.js';
 import type { TraceRing } from '../host/trace.js';
 import type { StaticDir, StaticTree } from '../kernfs/static-tree.js';
 import { type About, describeAbout } from './about.js';
 import { describeClock, runClockCommand } from './clock.js';
+import { describeFaults, runFaultCommand } from './faults.js';
 import { guestsDir } from './guests.js';
 import { describeDevNodes, describeLog, describeUevents } from './listings.js';
 import { Load } from './load.js';
@@ -43,6 +45,7 @@ clock    real | auto | manual | advance 30s | settle
 trace    what happened, in order; write clear | show [since=SEQ] [request=N] [queue=CC.DDDD] [kind=PREFIX]
 uevents  events the kernel sent; write "clear"
 lockdep  the order of locks learnt so far
+faults   add read|write|open GLOB [nth N] [count N] [delay 2s] [errno EIO | value TEXT] | remove N|all; read: the rules
 error    what the last failed command complained of
 about    machine, kernel, and who serves it
 `;
@@ -52,10 +55,12 @@ export interface ControlOptions {
   readonly trace: TraceRing;
   readonly tree: StaticTree;
   readonly about?: About;
+  /** Rules that the files of the tree obey; without them there is no file `faults`. */
+  readonly faults?: Faults | undefined;
 }
 
 /** Builds the directory; it follows the world from now on. */
-export function controlDir({ world, trace, tree, about = {} }: ControlOptions): StaticDir {
+export function controlDir({ world, trace, tree, about = {}, faults }: ControlOptions): StaticDir {
   const { kernel, machine, clock } = world;
   const last = new LastError();
   const uevents = new Ring<Parameters<Parameters<typeof kernel.core.uevents.subscribe>[0]>[0]>(UEVENT_RING);
@@ -123,6 +128,12 @@ export function controlDir({ world, trace, tree, about = {} }: ControlOptions): 
     clearable('uevents', () => uevents.clear()),
   );
   file('lockdep', () => kernel.core.lockdep.describe());
+  if (faults)
+    file(
+      'faults',
+      () => describeFaults(faults),
+      (line) => runFaultCommand(faults, line),
+    );
   file('error', () => last.text);
   file('about', () => describeAbout(world, about));
   return dir;

@@ -36,6 +36,15 @@ export interface IoContext {
    * control tree uses it.
    */
   readonly reply?: (text: string) => void;
+  /** Stands in front of the handlers; undefined as long as there is nothing to do for it. */
+  readonly intercept?: Intercept | undefined;
+}
+
+/** Whoever may do something else than the file's own handlers. Both run with the node's active reference. */
+export interface Intercept {
+  show(node: FileNode, ctx: IoContext, show: Show): Promise<string>;
+  /** @returns how many bytes of `text` count as taken; undefined: all of them */
+  store(node: FileNode, text: string, ctx: IoContext, store: Store): Promise<number | undefined>;
 }
 
 /** Makes the content of a file: bytes as a latin1 string. @throws KernelError */
@@ -83,6 +92,8 @@ export interface FileNode extends NodeBase {
   readonly kind: 'file';
   readonly show?: Show | undefined;
   readonly store?: Store | undefined;
+  /** Where it is below the root, without a slash in front; undefined: no fault rule is for it (control tree). */
+  readonly path?: string | undefined;
   /** What stat says; a page unless given. */
   readonly size?: number | undefined;
   /** True for files of the control tree: content and stores are not cut at a page. */

@@ -124,7 +124,7 @@ export class OpenFile {
       const { show, unlimited } = this.node;
       if (!show) throw new KernelError('EIO');
       this.#seenEvent = this.events.count(this.node);
-      const text = await show(ctx);
+      const text = ctx.intercept ? await ctx.intercept.show(this.node, ctx, show) : await show(ctx);
       this.#content = unlimited ? text : text.slice(0, PAGE_SIZE - 1);
       this.#shown = true;
     });
@@ -149,9 +149,13 @@ export class OpenFile {
     };
     return this.#inside(ctx, async () => {
       if (passed.length === 0) return 0;
-      if (!this.node.store) throw new KernelError('EIO');
+      const { store } = this.node;
+      if (!store) throw new KernelError('EIO');
       try {
-        moved = (await this.node.store(passed, withReply)) ?? passed.length;
+        const stored = ctx.intercept
+          ? ctx.intercept.store(this.node, passed, withReply, store)
+          : store(passed, withReply);
+        moved = (await stored) ?? passed.length;
         return moved;
       } finally {
         if (answer !== undefined) this.#answer(answer, offset + moved);

@@ -130,6 +130,10 @@ class AttrFile implements FileNode {
     return this.group.serial * ROWS + this.at;
   }
 
+  get path(): string {
+    return `${this.group.kobj.devpath}/${this.row.name}`.slice(1);
+  }
+
   get owner(): object {
     return this.group;
   }

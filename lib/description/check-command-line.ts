@@ -52,10 +52,10 @@ function checkDomain(problems: Problems, description: MachineDescription, { doma
     problems.warning(COMMAND_LINE, `ap.domain=${domain} is not a valid domain: the kernel complains and chooses one`);
 }
 
-/** Undefined: it has a mistake. */
-function parseMask(description: MachineDescription, text: string): Mask | undefined {
+/** @param before what a relative mask changes. @returns undefined: it has a mistake */
+function parseMask(description: MachineDescription, text: string, before = Mask.zeros()): Mask | undefined {
   try {
-    return parseMaskText(Mask.zeros(), text, profileOf(description).maskNumberOverflow);
+    return parseMaskText(before, text, profileOf(description).maskNumberOverflow);
   } catch (e) {
     if (isKernelError(e)) return undefined;
     throw e;
@@ -66,4 +66,11 @@ function parseMask(description: MachineDescription, text: string): Mask | undefi
 export function bootMask(description: MachineDescription, which: MaskName): Mask {
   const text = apWords(description).parameters[which];
   return text === undefined ? Mask.ones() : (parseMask(description, text) ?? Mask.zeros());
+}
+
+/** What they have in the end: since boot, or since a mask was written. */
+export function hostMask(description: MachineDescription, which: MaskName): Mask {
+  const boot = bootMask(description, which);
+  const written = description.state?.bus?.[which];
+  return written === undefined ? boot : (parseMask(description, written, boot) ?? boot);
 }

@@ -4,7 +4,7 @@
 import { mkQid } from '../hardware/instructions.js';
 import { queueName } from '../hardware/names.js';
 import { Mask } from '../text/bitmap.js';
-import { bootMask } from './check-command-line.js';
+import { hostMask } from './check-command-line.js';
 import type { MachineDescription, MdevDescription } from './description.js';
 import type { Problems } from './problems.js';
 
@@ -12,13 +12,16 @@ import type { Problems } from './problems.js';
 export class QueueOwners {
   readonly #apmask: Mask;
   readonly #aqmask: Mask;
+  /** Domains of each adapter whose queues a driver_override gives away, whatever the masks say. */
+  readonly #overridden: ReadonlyMap<number, Mask>;
   /** Domains of each adapter that mdevs have. */
   readonly #taken = new Map<number, Mask>();
   readonly #mdevs: { readonly adapters: ReadonlySet<number>; readonly domains: Mask }[] = [];
 
   constructor(description: MachineDescription) {
-    this.#apmask = bootMask(description, 'apmask');
-    this.#aqmask = bootMask(description, 'aqmask');
+    this.#apmask = hostMask(description, 'apmask');
+    this.#aqmask = hostMask(description, 'aqmask');
+    this.#overridden = overridden(description);
   }
 
   add(problems: Problems, mdev: MdevDescription, index: number): void {
@@ -28,7 +31,8 @@ export class QueueOwners {
     const taken = new Overlap();
     for (const apid of adapters) {
       const before = this.#taken.get(apid) ?? Mask.zeros();
-      if (this.#apmask.has(apid)) hosts.add(apid, domains.and(this.#aqmask));
+      const elsewhere = this.#overridden.get(apid) ?? Mask.zeros();
+      if (this.#apmask.has(apid)) hosts.add(apid, domains.and(this.#aqmask).andNot(elsewhere));
       taken.add(apid, domains.and(before));
       this.#taken.set(apid, before.or(domains));
     }
@@ -43,6 +47,14 @@ export class QueueOwners {
     }
     this.#mdevs.push({ adapters, domains });
   }
+}
+
+function overridden({ state = {} }: MachineDescription): Map<number, Mask> {
+  const found = new Map<number, Mask>();
+  for (const { adapters, domains, driverOverride } of state.queues ?? [])
+    if (driverOverride !== undefined)
+      for (const apid of adapters) found.set(apid, (found.get(apid) ?? Mask.zeros()).or(Mask.of(...domains)));
+  return found;
 }
 
 /** Queues in a message: the first, and how many there are. */

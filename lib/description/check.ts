@@ -8,7 +8,9 @@
 import { checkAdapters } from './check-adapters.js';
 import { checkCommandLine } from './check-command-line.js';
 import { checkDevices } from './check-start.js';
+import { checkState } from './check-state.js';
 import type { MachineDescription } from './description.js';
+import { faultProblem } from './fault.js';
 import type { Problem } from './problem.js';
 import { idText, Problems } from './problems.js';
 
@@ -36,7 +38,12 @@ export function checkDescription(description: MachineDescription): Problem[] {
     );
   if (facilities.qci === false) checkWithoutQci(problems, description);
   checkCommandLine(problems, description);
+  checkState(problems, description);
   checkDevices(problems, description);
+  for (const [i, fault] of (description.faults ?? []).entries()) {
+    const problem = faultProblem(fault);
+    if (problem !== undefined) problems.error(['faults', i], problem);
+  }
   return problems.list;
 }
 

@@ -11,6 +11,7 @@ import type { AdapterMode } from '../hardware/made-up.js';
 import type { KeyState, MasterKeyRegister } from '../hardware/master-keys.js';
 import type { Nanoseconds } from '../ports.js';
 import type { KernelVersion } from '../profile/profile.js';
+import type { FaultDescription } from './fault.js';
 import type { Ep11OpMode, QciFlag } from './names.js';
 
 export type { AdapterMode, KeyState, MasterKeyRegister };
@@ -31,10 +32,14 @@ export interface MachineDescription {
   readonly domains?: Domains;
   readonly timing?: Timing;
   readonly kernel?: KernelDescription;
+  /** What was done to the system since it came up. */
+  readonly state?: StateDescription;
   /** Mediated devices that are made after boot, in this order. */
   readonly mdevs?: readonly MdevDescription[];
   /** Virtual machines that are started after that. */
   readonly guests?: readonly GuestDescription[];
+  /** Files that fail once the machine is up; for whoever shows it as files. */
+  readonly faults?: readonly FaultDescription[];
   /** The world has it once it is up (a mount: `real` unless named); the clock that it boots with must not be `manual`. */
   readonly clock?: ClockMode;
   /** Of the random numbers (default 1); for whoever makes the Random port. */
@@ -145,6 +150,62 @@ export interface KernelDescription {
   readonly modules?: readonly string[];
   /** Built with CONFIG_AP_DEBUG (default false). */
   readonly debugAttributes?: boolean;
+}
+
+/** Done after boot by the stores that a root shell would use; what is left out stays as it came up. */
+export interface StateDescription {
+  readonly bus?: BusState;
+  readonly adapters?: readonly CardState[];
+  readonly queues?: readonly QueueState[];
+  /** In this order: minor numbers follow from it. */
+  readonly zcryptNodes?: readonly ZcryptNodeState[];
+}
+
+/** /sys/bus/ap; masks as the kernel reads them (`0x..`, `+1-5,-3`). */
+export interface BusState {
+  readonly apmask?: string;
+  readonly aqmask?: string;
+  /** Default domain. */
+  readonly domain?: number;
+  /** Seconds between two scans, 5 to 120. */
+  readonly configTime?: number;
+  readonly pollThread?: boolean;
+  readonly pollTimeout?: Nanoseconds;
+  /** `drivers_autoprobe`, once all else is done. */
+  readonly autoprobe?: boolean;
+  /** The bus is scanned until the file of that name says so. */
+  readonly scans?: number;
+}
+
+export interface CardState {
+  readonly id: number | readonly number[];
+  readonly driver?: 'cex4card' | 'none';
+  readonly online?: boolean;
+  /** By `config`, once the card has been up; `AdapterEntry.state` is for one that never was. */
+  readonly configured?: boolean;
+}
+
+/** All queues of these adapters in these domains. */
+export interface QueueState {
+  readonly adapters: readonly number[];
+  readonly domains: readonly number[];
+  /** Kernel 7.2. */
+  readonly driverOverride?: string;
+  readonly driver?: 'cex4queue' | 'vfio_ap' | 'none';
+  /** In a secure-execution guest: it is bound to it (`se_bind`). */
+  readonly seBind?: boolean;
+  /** ..., and associated with the secret of that index (`se_associate`). */
+  readonly seAssociate?: number;
+  readonly online?: boolean;
+}
+
+/** A device node of zcrypt; masks that are left out are zero. */
+export interface ZcryptNodeState {
+  readonly name: string;
+  readonly ioctlmask?: string;
+  readonly apmask?: string;
+  readonly aqmask?: string;
+  readonly admask?: string;
 }
 
 export interface MdevDescription {

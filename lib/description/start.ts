@@ -1,5 +1,5 @@
 /**
- * Mdevs and guests that are there from the beginning.
+ * Mdevs and guests that are there from the beginning, and what was done before.
  *
  * Made as a user would make them, by the same stores and the same monitor, so
  * that the kernel checks what it always checks. What it refuses is a problem
@@ -13,8 +13,9 @@ import { CallFailed, type Vmm, type VmmOptions } from '../vmm/vmm.js';
 import type { World } from '../world.js';
 import type { GuestDescription, MachineDescription, MdevDescription } from './description.js';
 import type { FieldPath, Problem } from './problem.js';
+import { ownerSteps, type Step, workSteps } from './state.js';
 
-/** Makes the mdevs, then starts the guests, in the order of the description. */
+/** Brings about the state, makes the mdevs, then starts the guests, in the order of the description. */
 export async function startDevices(world: World, description: MachineDescription): Promise<Problem[]> {
   const problems: Problem[] = [];
   const attempt = async (path: FieldPath, what: string, body: () => Promise<unknown>): Promise<boolean> => {
@@ -26,14 +27,19 @@ export async function startDevices(world: World, description: MachineDescription
       return false;
     }
   };
-  const { mdevs = [], guests = [] } = description;
+  const { mdevs = [], guests = [], state = {} } = description;
   const task = world.kernel.core.newTask('ap-sysfs');
+  const steps = async (list: Iterable<Step>): Promise<void> => {
+    for (const { path, what, store } of list) await attempt(['state', ...path], what, async () => store());
+  };
+  await steps(ownerSteps(world, task, state));
   for (const [i, mdev] of mdevs.entries())
     if (await attempt(['mdevs', i], 'create', () => createMdev(world, task, mdev)))
       for (const { path, what, store } of assignments(world, task, mdev))
         await attempt(['mdevs', i, ...path], what, store);
   for (const [i, guest] of guests.entries())
     if (guest.autostart ?? true) await attempt(['guests', i], 'start', () => startGuest(world, guest));
+  await steps(workSteps(world, task, state));
   return problems;
 }
 

@@ -98,3 +98,23 @@ export function sleep(clock: Clock, duration: Nanoseconds, name = 'sleep'): Prom
     clock.after(duration, resolve, { name });
   });
 }
+
+/** `msleep_interruptible`, for those who tell their caller of the signal. @throws EINTR */
+export function sleepInterruptible(clock: Clock, task: Task, duration: Nanoseconds, name = 'sleep'): Promise<void> {
+  if (task.signalPending) return Promise.reject(new KernelError('EINTR'));
+  return new Promise((resolve, reject) => {
+    const timer = clock.after(
+      duration,
+      () => {
+        task.signal?.removeEventListener('abort', interrupted);
+        resolve();
+      },
+      { name },
+    );
+    const interrupted = (): void => {
+      timer.cancel();
+      reject(new KernelError('EINTR'));
+    };
+    task.signal?.addEventListener('abort', interrupted, { once: true });
+  });
+}

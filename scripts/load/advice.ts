@@ -20,7 +20,9 @@ export function refusalAdvice(complaint: string): FailureOptions {
   if (complaint.includes('there is no zcrypt node'))
     return { next: 'echo zcrypt_1 > class/zcrypt/create    in the mount makes one; its masks say what it allows' };
   if (complaint.includes('there is no guest'))
-    return { next: 'ap-sysfs guest start UUID name=web    starts one, for an mdev that has queues; ap-sysfs show lists them' };
+    return {
+      next: 'ap-sysfs guest start UUID name=web    starts one, for an mdev that has queues; ap-sysfs show lists them',
+    };
   if (complaint === 'ENXIO') return { next: 'ap-sysfs modprobe zcrypt_cex4' };
   return { status: EXIT.usage, next: 'ap-sysfs load --help    explains the command' };
 }

@@ -51,6 +51,7 @@ const PLACEHOLDER: Readonly<Record<string, object>> = {
   adapters: { id: [], type: 'cex8', mode: 'accel' },
   mdevs: { uuid: '' },
   guests: { mdev: '', autostart: false },
+  faults: { path: '*', op: 'read', errno: 'EIO' },
 };
 
 /**

@@ -247,6 +247,7 @@ t.test('2 without a machine', async (t) => {
     'trace',
     'load -k cca',
     'umount',
+    'record',
   ];
   for (const line of lines) {
     const { status, stderr } = await refusal(line);

@@ -3,6 +3,7 @@
  * client, virtual time, and what was said and sent since the last look.
  */
 
+import { describedFaults, Faults } from '../../fs-tree/faults/faults.js';
 import { standingClock } from '../../fs-tree/host/clock-host.js';
 import { hostCrypto } from '../../fs-tree/host/crypto.js';
 import { SeededRandom } from '../../fs-tree/host/random.js';
@@ -11,6 +12,7 @@ import type { Caller, DirNode, Node } from '../../fs-tree/kernfs/node.js';
 import { O_RDWR, O_WRONLY, Ops } from '../../fs-tree/ops.js';
 import { worldTree } from '../../fs-tree/world-tree.js';
 import { type ClockHost, SimClock } from '../../lib/clock.js';
+import { type MachineDescription, worldFromDescription } from '../../lib/description/index.js';
 import { KernelError } from '../../lib/errno.js';
 import { createWorld, type World, type WorldOptions } from '../../lib/world.js';
 
@@ -167,13 +169,31 @@ export async function bootMachine(
     { clock, random: new SeededRandom(options.seed ?? 1), crypto: hostCrypto, trace },
     options,
   );
+  return testMachine(world, trace);
+}
+
+/** A world that is up, with its tree. */
+export function testMachine(world: World, trace: TraceRing, faults = new Faults(world.ports)): TestMachine {
+  const { clock } = world;
   const bugs: unknown[] = [];
   const ops = new Ops({
-    root: worldTree(world, trace),
+    root: worldTree(world, trace, {}, { faults }),
+    faults,
+    changes: world.kernel.core.tree,
     now: () => Math.floor(clock.now() / 1e6),
     onBug: (error) => bugs.push(error),
     lseekNeedsNode: world.kernel.profile.lseekAfterRemovalFails,
   });
   world.kernel.core.onBug = (_task, error) => void bugs.push(error);
   return new TestMachine(world, trace, new TreeClient(ops), bugs);
+}
+
+/** Boots what a description says, in virtual time. */
+export async function bootDescription(description: MachineDescription): Promise<TestMachine> {
+  const trace = new TraceRing();
+  const clock = new SimClock(standingClock, 'auto');
+  trace.now = () => clock.now();
+  const random = new SeededRandom(description.seed ?? 1);
+  const world = await worldFromDescription({ clock, random, crypto: hostCrypto, trace }, description);
+  return testMachine(world, trace, describedFaults(world.ports, description.faults));
 }

@@ -2,32 +2,10 @@
  * Each field of a machine file has an effect, and it is seen in the tree.
  */
 import t from 'tap';
-import { standingClock } from '../../fs-tree/host/clock-host.js';
-import { hostCrypto } from '../../fs-tree/host/crypto.js';
-import { SeededRandom } from '../../fs-tree/host/random.js';
-import { TraceRing } from '../../fs-tree/host/trace.js';
-import { Ops } from '../../fs-tree/ops.js';
-import { worldTree } from '../../fs-tree/world-tree.js';
-import { SimClock } from '../../lib/clock.js';
-import { DescriptionError, type MachineDescription, worldFromDescription } from '../../lib/description/index.js';
-import { createWorld } from '../../lib/world.js';
+import { DescriptionError } from '../../lib/description/index.js';
 import { machineSchema, parseMachineFile } from '../../scripts/machine-file/index.js';
 import { resolve, type Schema } from '../../scripts/machine-file/schema.js';
-import { errnoOf, TestMachine, TreeClient } from '../support/machine.js';
-
-/** Boots what a description says, in virtual time. */
-async function bootDescription(description: MachineDescription): Promise<TestMachine> {
-  const trace = new TraceRing();
-  const clock = new SimClock(standingClock, 'auto');
-  trace.now = () => clock.now();
-  const random = new SeededRandom(description.seed ?? 1);
-  const world = await worldFromDescription({ clock, random, crypto: hostCrypto, trace }, description);
-  const bugs: unknown[] = [];
-  const { lseekAfterRemovalFails: lseekNeedsNode } = world.kernel.profile;
-  const ops = new Ops({ root: worldTree(world, trace), now: () => 0, onBug: (e) => bugs.push(e), lseekNeedsNode });
-  world.kernel.core.onBug = (_task, error) => void bugs.push(error);
-  return new TestMachine(world, trace, new TreeClient(ops), bugs);
-}
+import { bootDescription, bootMachine, errnoOf, type TestMachine } from '../support/machine.js';
 
 /** Fields that some file of this test has. */
 const used = new Set<string>();
@@ -102,6 +80,43 @@ const FIELDS: readonly (readonly [file: string, path: string, content: string | 
   [two('kernel: {command-line: ap.domain=6}'), 'bus/ap/ap_domain', '6\n'],
   [two('kernel: {modules: [zcrypt]}'), '!bus/ap/drivers/cex4queue', ''],
   [two('kernel: {debug-attributes: true}'), 'devices/ap/card00/00.0004/states', 'OPERATING [IDLE]\n'],
+  [two('state: {bus: {apmask: "-1"}}'), 'bus/ap/apmask', /^0xbf{63}\n$/],
+  [two('state: {bus: {apmask: "-1"}}'), 'devices/ap/card01/01.0004/status', 'unassigned\n'],
+  [two(`state: {bus: {aqmask: 0x0${'f'.repeat(63)}}}`), 'bus/ap/aqmask', /^0x0f{63}\n$/],
+  [two('state: {bus: {domain: 6}}'), 'bus/ap/ap_domain', '6\n'],
+  [two('state: {bus: {config-time: 77}}'), 'bus/ap/config_time', '77\n'],
+  [two('facilities: {interrupts: false}\nstate: {bus: {poll-thread: true}}'), 'bus/ap/poll_thread', '1\n'],
+  [two('state: {bus: {poll-timeout: 300us}}'), 'bus/ap/poll_timeout', '300000\n'],
+  [two('state: {bus: {autoprobe: false}}'), 'bus/ap/drivers_autoprobe', '0\n'],
+  [two('state: {bus: {scans: 17}}'), 'bus/ap/scans', '17\n'],
+  [two('state: {adapters: [{id: 0-1, online: false}]}'), 'devices/ap/card01/online', '0\n'],
+  [two('state: {adapters: [{id: 0, configured: false}]}'), 'devices/ap/card00/config', '0\n'],
+  [two('state: {adapters: [{id: 0, driver: none}]}'), '!devices/ap/card00/type', ''],
+  [two('state: {queues: [{adapters: 0, domains: [4, 6], online: false}]}'), 'devices/ap/card00/00.0006/online', '0\n'],
+  [two('state: {queues: [{adapters: 0, domains: 4, driver: none}]}'), 'bus/ap/bindings', '3/4\n'],
+  [
+    two('state: {queues: [{adapters: 0, domains: 4, driver-override: vfio_ap, driver: vfio_ap}]}'),
+    'devices/ap/card00/00.0004/status',
+    'unassigned\n',
+  ],
+  [
+    two('state: {queues: [{adapters: 0, domains: 4, driver-override: vfio_ap}]}'),
+    'devices/ap/card00/00.0004/driver_override',
+    'vfio_ap\n',
+  ],
+  [
+    two(
+      'system: kvm\nsecure-execution: true\nstate: {queues: [{adapters: 1, domains: 4, se-bind: true, se-associate: 5}]}',
+    ),
+    'devices/ap/card01/01.0004/se_associate',
+    'associated 5\n',
+  ],
+  [two('state: {zcrypt-nodes: [{name: b}, {name: a}]}'), 'class/zcrypt/a/dev', '247:1\n'],
+  ...['ioctlmask', 'apmask', 'aqmask', 'admask'].map(
+    (mask) =>
+      [two(`state: {zcrypt-nodes: [{name: a/b, ${mask}: +3}]}`), `class/zcrypt/a!b/${mask}`, /^0x10{63}\n$/] as const,
+  ),
+  [two('faults: [{path: "**/apmask", op: read, value: "0x\\\\c"}]'), 'bus/ap/apmask', '0x'],
   [two('clock: manual'), `${CONTROL}/clock`, /^mode manual\n/],
   [two('clock: auto'), `${CONTROL}/clock`, /^mode auto\n/],
 ];
@@ -161,6 +176,44 @@ domains: { usage: 4-7 }`);
   );
 });
 
+t.test('faults from the beginning', async (t) => {
+  const m = await boot(
+    two(
+      'faults: [{path: bus/ap/ap_domain, op: read, nth: 2, count: 1, errno: EIO, delay: 2s}, {path: "**", op: open, errno: EACCES, nth: 3}]',
+    ),
+  );
+  const file = 'bus/ap/ap_domain';
+  const before = m.world.clock.now();
+  t.equal(await errnoOf(m.sh.read(file)), undefined);
+  t.equal(m.world.clock.now(), before);
+  t.equal(await errnoOf(m.sh.read(file)), 'EIO');
+  t.equal(m.world.clock.now() - before, 2e9);
+  t.equal(await errnoOf(m.sh.read(file)), 'EACCES');
+  const bad = bootDescription({
+    faults: [
+      { path: 'a', op: 'read', errno: 'EIO' },
+      { path: 'a[', op: 'read', errno: 'EIO' },
+    ],
+  });
+  await t.rejects(bad, /^faults\[1\]\.path: "a\[" has a \[ without its \]$/);
+});
+
+t.test('what the kernel refuses of a state', async (t) => {
+  const refused = async (state: string): Promise<string> => {
+    const { description } = parseMachineFile(two(`state: ${state}`), 'machine.yaml');
+    const error: unknown = await bootDescription(description).catch((e) => e);
+    return error instanceof DescriptionError ? error.message : String(error);
+  };
+  t.equal(
+    await refused('{queues: [{adapters: 0, domains: [4, 5], online: false}]}'),
+    'state.queues[0].online: online of 00.0005: No such file or directory (ENOENT)',
+  );
+  t.match(await refused('{queues: [{adapters: 0, domains: 4, driver: vfio_ap}]}'), /: bind 00\.0004: .* \(ENODEV\)$/);
+  t.match(await refused('{adapters: [{id: 9, driver: none}]}'), /adapters\[0\]\.driver: unbind card09: .*ENOENT/);
+  t.match(await refused('{zcrypt-nodes: [{name: create}]}'), /zcrypt-nodes\[0\]: create create: .*EEXIST/);
+  t.match(await refused('{bus: {domain: 99, aqmask: "-99"}}'), /bus\.domain: ap_domain: .*EINVAL/);
+});
+
 t.test('facilities.sclp: who may configure adapters', async (t) => {
   const configure = async (more: string): Promise<string | undefined> =>
     errnoOf((await boot(two(more))).sh.echo(0, 'devices/ap/card00/config'));
@@ -181,12 +234,9 @@ t.test('facilities.change-events: whether a change is noticed at once', async (t
 });
 
 t.test('kernel.command-line: what the kernel says to words that it does not take', async (t) => {
-  const trace = new TraceRing();
-  const clock = new SimClock(standingClock, 'auto');
-  const ports = { clock, random: new SeededRandom(1), crypto: hostCrypto, trace };
   // A machine file with such words is refused; a kernel boots with them.
   const commandLine = 'ap.domain=six ap.useirq ap.nothing=1 ap.apmask=5-6 ap.msgpool_min_items=4';
-  const { kernel } = await createWorld(ports, { commandLine });
+  const { kernel } = (await bootMachine({ commandLine })).world;
   const said = kernel.core.log.lines().filter(({ text }) => text.startsWith('Booting kernel'));
   t.match(said, [
     { level: 3, text: "Booting kernel: `six' invalid for parameter `ap.domain'" },

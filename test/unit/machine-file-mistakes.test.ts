@@ -396,3 +396,54 @@ t.test('warnings', (t) => {
   );
   t.end();
 });
+
+t.test('mistakes in a state and in faults', (t) => {
+  const one = 'adapters: [{id: 0, type: cex8, mode: cca}]\ndomains: {usage: 4}\n';
+  const says = (text: string, ...expected: RegExp[]): void => {
+    t.match(complaints(one + text), expected, text);
+    t.equal(complaints(one + text).length, expected.length, text);
+  };
+  says('state: {bus: {apmask: -5--6}}', /:3:23: state\.bus\.apmask: "-5--6" cannot be read as a mask/);
+  says('state: {bus: {config-time: 4}}', /4 is not in 5\.\.120/);
+  says('state: {queues: [{adapters: 0}]}', /state\.queues\[0\]: domains is missing/);
+  says(
+    'kernel: {version: 6.12}\nstate: {queues: [{adapters: 0, domains: 4, driver-override: vfio_ap}]}',
+    /:4:.*driver-override: kernel 6\.12 has no driver_override/,
+  );
+  says(
+    'state: {bus: {apmask: "-5"}, queues: [{adapters: 0, domains: 4, driver-override: vfio_ap}]}',
+    /driver-override: masks that were written and driver_override exclude each other/,
+  );
+  says(
+    'state: {queues: [{adapters: 0, domains: 4, se-bind: true}]}',
+    /se-bind: only queues of a secure-execution guest/,
+  );
+  says(
+    'kernel: {modules: []}\nstate: {zcrypt-nodes: [{name: a, apmask: +x}]}',
+    /need the module zcrypt/,
+    /"\+x" cannot/,
+  );
+  says('limits: {adapter: 3}\nstate: {adapters: [{id: 7, online: false}]}', /adapter 7 is above 3/);
+  says(
+    'faults:\n- {path: a, op: raed, errno: EIO}\n- {path: a, op: read, errno: EIOO}\n- {path: a b, op: read}',
+    /:4:.*faults\[0\]\.op: "raed" is none of read, write, open \(did you mean read\?\)/,
+    /:5:.*faults\[1\]\.errno: "EIOO" is none of EPERM, .*did you mean EIO/,
+    /:6:.*faults\[2\]\.path: "a b" has not the form that is wanted/,
+  );
+  says(
+    'faults:\n- {path: a, op: read}\n- {path: a, op: open, value: 3}',
+    /:4:.*faults\[0\]: it does not say what happens/,
+    /:5:.*faults\[1\]: an open can only fail/,
+  );
+  t.end();
+});
+
+t.test('whether an mdev’s queue is the host’s depends on what was done since', (t) => {
+  const text = (state: string): string =>
+    `adapters: [{id: 0, type: cex8, mode: cca}]\ndomains: {usage: 4}\nstate: ${state}\n` +
+    `mdevs: [{uuid: ${UUID}, adapters: 0, domains: 4}]`;
+  t.match(complaints(text('{}')), [/the host keeps queue 00\.0004/]);
+  t.same(complaints(text('{bus: {apmask: "-0"}}')), []);
+  t.same(complaints(text('{queues: [{adapters: 0, domains: 4, driver-override: vfio_ap, driver: vfio_ap}]}')), []);
+  t.end();
+});
