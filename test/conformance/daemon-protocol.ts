@@ -1,7 +1,7 @@
 /**
  * What the runner asks of the daemon, over the IPC channel of child_process.
  */
-import type { BootOptions, Change, KmsgLine } from './recording.js';
+import type { BootOptions, Change, KmsgLine, PathState } from './recording.js';
 import type { TransportName } from './transports.js';
 
 export interface BootRequest extends BootOptions {
@@ -32,9 +32,10 @@ export interface Requests {
   control: { in: { file: string; line: string }; out: { stdout: string; stderr: string; rc: number } };
   /** A write to a file below /sys, without a shell: undefined or the errno. */
   write: { in: { path: string; text: string }; out: string | null };
-  /** The whole tree as a dump. */
-  dump: { in: null; out: [string, unknown][] };
-  exit: { in: null; out: null };
+  /** The whole tree as a dump; or as a step's snapshot sees it. */
+  dump: { in: { step?: { notapq: boolean } }; out: [string, PathState][] };
+  /** Takes everything down; true: another machine can be booted. */
+  end: { in: null; out: boolean };
 }
 
 export interface ProgramState {

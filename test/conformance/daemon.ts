@@ -1,5 +1,5 @@
 /**
- * One machine in a process of its own: the world, its tree, its mount.
+ * One machine in a process of its own: the world, its tree, its mount; then the next one.
  *
  * Started by fork and driven over IPC (daemon-protocol.ts). It never touches
  * its own mount. Machine time is fully virtual: it stands still unless a program
@@ -26,7 +26,7 @@ import type { Timer, TimerOptions } from '../../lib/ports.js';
 import { PROFILES } from '../../lib/profile/tables.js';
 import { Vmms } from '../../lib/vmm/vmms.js';
 import { World } from '../../lib/world.js';
-import type { BootRequest, Collected, ReplyMessage, RequestMessage, Requests } from './daemon-protocol.js';
+import type { BootRequest, Collected, ReplyMessage, RequestMessage, RequestName, Requests } from './daemon-protocol.js';
 import { DevDir } from './dev-dir.js';
 import { Quiet } from './quiet.js';
 import type { KmsgLine } from './recording.js';
@@ -260,15 +260,15 @@ class Daemon {
     }
   }
 
-  async dump(): Promise<[string, unknown][]> {
-    return [...(await takeSnapshot(this.ops, this.world.kernel, { cardTalking: true, nlink: true }))];
+  async dump({ step }: Requests['dump']['in']): Promise<Requests['dump']['out']> {
+    const options = step ? { ...step, withoutSections: true } : { cardTalking: true, nlink: true };
+    return [...(await takeSnapshot(this.ops, this.world.kernel, options))];
   }
 
-  async exit(): Promise<null> {
+  async end(): Promise<boolean> {
     this.#sleepers?.close();
     this.#clock.stop();
-    await this.#transport?.unmount();
-    return null;
+    return (await this.#transport?.unmount()) ?? true;
   }
 
   /** Until nobody waits for a timer, or it takes too long (a poll that never ends). */
@@ -324,16 +324,19 @@ const messageOf = ({ action, devpath, keys }: Uevent): string[] => [`${action}@$
 
 const story = (error: unknown): string => (error instanceof Error ? (error.stack ?? error.message) : String(error));
 
-const daemon = new Daemon();
+let daemon = new Daemon();
 
-process.on('message', (message: RequestMessage) => {
-  const { id, name, arg } = message;
-  const send = (reply: ReplyMessage, then?: () => void): void => void process.send?.(reply, undefined, undefined, then);
-  const run = async (): Promise<unknown> => (daemon[name] as (arg: unknown) => unknown).call(daemon, arg);
-  run().then(
-    (result) => send({ id, result }, name === 'exit' ? () => process.exit(0) : undefined),
+async function answer(name: RequestName, arg: unknown): Promise<unknown> {
+  if (name === 'boot') daemon = new Daemon();
+  return (daemon[name] as (arg: unknown) => unknown).call(daemon, arg);
+}
+
+process.on('message', ({ id, name, arg }: RequestMessage) => {
+  const send = (reply: ReplyMessage): void => void process.send?.(reply);
+  answer(name, arg).then(
+    (result) => send({ id, result }),
     (error: unknown) => send({ id, error: story(error) }),
   );
 });
-process.on('disconnect', () => void daemon.exit().finally(() => process.exit(1)));
+process.on('disconnect', () => void daemon.end().finally(() => process.exit(0)));
 process.on('SIGINT', () => undefined);

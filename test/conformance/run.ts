@@ -6,6 +6,7 @@ import { chmodSync, mkdtempSync, rmSync, statSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { compareStep, type Difference } from './compare.js';
+import { DaemonProcess } from './daemon-process.js';
 import { packageRoot } from './package-root.js';
 import { type Clients, findClients, missingClient, nodeOpener } from './programs.js';
 import {
@@ -63,10 +64,13 @@ export async function replayAll(
   const queue = longestFirst(jobs, options);
   let told = 0;
   const worker = async (id: number): Promise<void> => {
+    let daemon: DaemonProcess | undefined;
     for (let at = queue.shift(); at !== undefined; at = queue.shift()) {
-      reports[at] = await replayScenario(join(base, `${id}`), jobs[at] as Job, around);
+      if (daemon === undefined || daemon.dead !== undefined) daemon = new DaemonProcess();
+      reports[at] = await replayScenario(join(base, `${id}`), jobs[at] as Job, around, daemon);
       for (; reports[told]; told++) done(reports[told] as ScenarioReport);
     }
+    daemon?.kill();
   };
   try {
     await Promise.all(Array.from({ length: options.jobs ?? usualJobs() }, (_, id) => worker(id)));
@@ -89,7 +93,12 @@ const WAITS = /^54-/;
 const fileOf = (recordings: string, { kernel, name }: Job): string =>
   join(kernelDirectory(recordings, kernel) ?? '', `${name}.json`);
 
-async function replayScenario(work: string, job: Job, around: Surroundings): Promise<ScenarioReport> {
+async function replayScenario(
+  work: string,
+  job: Job,
+  around: Surroundings,
+  daemon: DaemonProcess,
+): Promise<ScenarioReport> {
   const { kernel, name } = job;
   const details: StepReport[] = [];
   const end = (steps: number): ScenarioReport => {
@@ -110,7 +119,7 @@ async function replayScenario(work: string, job: Job, around: Surroundings): Pro
     const throughMount = around.mount !== undefined && scenarioMatcher(around.mount)(name);
     const { root: packageRoot, transport, preload } = around;
     const release = recording.kernel;
-    session = await Session.start({ work, packageRoot, throughMount, transport, preload, release }, boot);
+    session = await Session.start({ work, packageRoot, throughMount, transport, preload, release, daemon }, boot);
     await playSteps(session, recording, job, { times, bootUevents: boot.bootUevents }, around.clients, details);
   } catch (e) {
     const left = recording.steps.slice(details.length);

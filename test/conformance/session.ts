@@ -5,12 +5,13 @@
  * process of a private mount and process namespace, which runs bash), and this
  * one, which talks to both and never touches the mount.
  */
-import { type ChildProcess, fork, spawn, spawnSync } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as nothing, setImmediate as turn } from 'node:timers/promises';
-import type { Collected, ReplyMessage, RequestName, Requests } from './daemon-protocol.js';
+import { DaemonProcess } from './daemon-process.js';
+import type { Collected, RequestName, Requests } from './daemon-protocol.js';
 import { clientPrograms } from './programs.js';
 import type { BootOptions, Change, Effects, PathState } from './recording.js';
 import { compareSnapshots, MOST_ROUNDS, type Snapshot } from './snapshot.js';
@@ -39,37 +40,23 @@ export interface SessionOptions {
   readonly transport?: TransportName;
   /** What `uname -r` said where it was recorded. */
   readonly release?: string;
+  /** Serves this machine, and others after it; without, there is one just for this machine. */
+  readonly daemon?: DaemonProcess;
   /** Library that lets programs open the simulated device nodes. */
   readonly preload?: string | undefined;
 }
 
 export class Session {
   readonly #options: SessionOptions;
-  readonly #daemon: ChildProcess;
-  readonly #asked = new Map<number, { resolve: (result: never) => void; reject: (error: Error) => void }>();
-  #nextId = 1;
+  readonly #daemon: DaemonProcess;
   #stepper: ChildProcess | undefined;
   readonly #lines: string[] = [];
   #lineWaiter: (() => void) | undefined;
   #last: Snapshot = new Map();
-  #dead: string | undefined;
 
   private constructor(options: SessionOptions) {
     this.#options = options;
-    this.#daemon = fork(new URL('./daemon.js', import.meta.url), [], {
-      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
-    });
-    this.#daemon.on('message', (message: ReplyMessage) => {
-      const asked = this.#asked.get(message.id);
-      this.#asked.delete(message.id);
-      if (message.error !== undefined) asked?.reject(new Error(message.error));
-      else asked?.resolve(message.result as never);
-    });
-    this.#daemon.on('exit', (code, signal) => {
-      this.#dead = `the daemon has ended (${code ?? signal})`;
-      for (const { reject } of this.#asked.values()) reject(new Error(this.#dead));
-      this.#asked.clear();
-    });
+    this.#daemon = options.daemon ?? new DaemonProcess();
   }
 
   /** Boots a machine that is only asked, without a mount. */
@@ -113,7 +100,7 @@ export class Session {
   }
 
   async dump(): Promise<[string, PathState][]> {
-    return (await this.#ask('dump', null)) as [string, PathState][];
+    return this.#ask('dump', {});
   }
 
   /** Lets a second of machine time pass: as long as the recorder waited at least. */
@@ -126,15 +113,15 @@ export class Session {
   async #collect(until: number): Promise<Collected> {
     const { work, throughMount } = this.#options;
     await this.#ask('pause', { until });
-    const changes = throughMount ? await this.#changesInMount() : undefined;
     const notapq = existsSync(join(work, 'run', 'notapq'));
+    const changes = throughMount ? await this.#changesInMount(notapq) : undefined;
     const collected = await this.#ask('collect', { notapq, snapshot: !throughMount });
     return changes ? { ...collected, changes } : collected;
   }
 
-  /** As the recorder did it: until two looks are the same. */
-  async #changesInMount(): Promise<Change[]> {
-    let before = await this.#dump();
+  /** As the recorder did it, until two looks are the same. The first one is cheap: in memory. */
+  async #changesInMount(notapq: boolean): Promise<Change[]> {
+    let before: Snapshot = new Map(await this.#ask('dump', { step: { notapq } }));
     for (let round = 1; ; round++) {
       const now = await this.#dump();
       if (round < MOST_ROUNDS && compareSnapshots(before, now).length > 0) {
@@ -178,13 +165,8 @@ export class Session {
       this.#stepper.stdin?.end();
       // Whoever waits inside the kernel holds the namespace: end the mount first.
     }
-    if (!this.#dead) {
-      const over = new Promise<void>((resolve) => this.#daemon.once('exit', () => resolve()));
-      this.#ask('exit', null).catch(() => undefined);
-      const killer = setTimeout(() => this.#daemon.kill('SIGKILL'), 5000);
-      await over;
-      clearTimeout(killer);
-    }
+    await this.#daemon.endMachine();
+    if (!this.#options.daemon) this.#daemon.kill();
     if (this.#stepper && this.#stepper.exitCode === null && this.#stepper.signalCode === null) {
       const over = new Promise<void>((resolve) => this.#stepper?.once('exit', () => resolve()));
       this.#stepper.kill('SIGKILL');
@@ -305,12 +287,7 @@ export class Session {
   }
 
   #ask<N extends RequestName>(name: N, arg: Requests[N]['in']): Promise<Requests[N]['out']> {
-    if (this.#dead) return Promise.reject(new Error(this.#dead));
-    const id = this.#nextId++;
-    return new Promise((resolve, reject) => {
-      this.#asked.set(id, { resolve, reject });
-      this.#daemon.send({ id, name, arg });
-    });
+    return this.#daemon.ask(name, arg);
   }
 }
 
