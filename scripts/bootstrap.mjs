@@ -22,8 +22,8 @@ const EXIT = { usage: 2, noDevice: 15, noPermission: 16, node: 20, install: 21, 
 const SOURCES = ['lib', 'fs-tree', 'scripts', 'test'];
 const STAMP = 'dist/.built';
 /** Tests that need a mount, and those that only root can run at all. */
-const NEED_MOUNT = ['mounted/', 'clients/', 'conformance/replay'];
-const NEED_ROOT = ['clients/container', 'conformance/replay'];
+const NEED_MOUNT = ['mounted/', 'clients/', 'conformance/replay', 'conformance/vocabulary'];
+const NEED_ROOT = ['clients/container', 'conformance/replay', 'conformance/vocabulary'];
 
 /** Package managers: how to ask for packages, and what brings libfuse.so.2 and fusermount there. */
 const MANAGERS = [
