@@ -54,20 +54,34 @@ const named = (adapters: number[], domains: number[], controlDomains: number[]):
   ...(controlDomains.length > 0 && { controlDomains }),
 });
 
-/** Mdevs with a queue that is in use: a guest has it. */
+/**
+ * Mdevs with a queue that is in use: a guest has it. One that has enabled no
+ * interrupt of its queues does nothing with them: its virtual CPUs stand.
+ */
 export function guestEntries(
   picture: Picture,
   cards: readonly SeenCard[],
   mdevs: readonly MdevDescription[],
   notes: Notes,
 ): GuestDescription[] {
-  const used = new Set<number>();
+  /** The file `interrupt` of queues in use. */
+  const used = new Map<number, string>();
   for (const { queues } of cards)
     for (const { apid, apqi, path } of queues)
-      if (picture.read(`${path}/status`) === 'in use') used.add(apid * 256 + apqi);
-  const guests = mdevs.filter(({ adapters = [], domains = [] }) =>
-    adapters.some((apid) => domains.some((apqi) => used.has(apid * 256 + apqi))),
-  );
-  if (guests.length > 0) notes.add('virtual CPUs of the guests, and whether they give a device back when asked');
-  return guests.map(({ uuid }) => ({ mdev: uuid }));
+      if (picture.read(`${path}/status`) === 'in use')
+        used.set(apid * 256 + apqi, picture.read(`${path}/interrupt`) ?? '');
+  const guests: GuestDescription[] = [];
+  for (const { uuid, adapters = [], domains = [] } of mdevs) {
+    const interrupts = adapters
+      .flatMap((apid) => domains.map((apqi) => used.get(apid * 256 + apqi)))
+      .filter((text) => text !== undefined);
+    if (interrupts.length === 0) continue;
+    const idle = interrupts.every((text) => text === 'Interrupts disabled.');
+    guests.push({ mdev: uuid, ...(idle && { vcpus: 0 }) });
+  }
+  if (guests.length > 0)
+    notes.add(
+      'virtual CPUs of the guests (0 where no interrupt is enabled), and whether they give a device back when asked',
+    );
+  return guests;
 }
