@@ -418,7 +418,7 @@ t.test('4 a machine', { skip }, async (t) => {
     t.match(stdout, /^ {2}00 CEX8C +Z +Z +Z +Z$/m);
     t.match(stdout, /^ {2}01 CEX8P +a\* +a\* +v +v$/m, 'the guest’s');
     t.match(stdout, /^ {2}02 CEX7A +a~ +-~ +v +v$/m, 'kept from it');
-    t.match(stdout, new RegExp(`^ {2}a {2}${U} {2}running, 1 vcpus\n +APCB +adapters +01\n +domains +04 06$`, 'm'));
+    t.match(stdout, new RegExp(`^ {2}a {2}${U} {2}running, 1 vcpu\n +APCB +adapters +01\n +domains +04 06$`, 'm'));
     t.match(stdout, /kept from it: adapter 02: 02\.0006 has no driver/);
     // A host of 6.12 does not tell its guests.
     t.match(stdout, /^ {5}kernel 7\.2 sees 01\.0004 01\.0006 02\.0004 02\.0006$/m);
