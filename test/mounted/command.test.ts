@@ -607,6 +607,10 @@ t.test('8 load, and the story of a request', { skip }, async (t) => {
     const held = running('load --kind cca -c 2');
     t.ok(await until(async () => /cca running.*in flight 2/.test((await shell(`cat ${control}/load`)).stdout)));
     held.child.kill('SIGINT');
+    await check(t, 'rmmod zcrypt_cex4', {
+      status: EXIT.failed,
+      err: /^rmmod: ERROR: Module zcrypt_cex4 is in use\n {2}requests are on their way.*ap_sim\/load/,
+    });
     t.ok(await until(async () => /cca ending.*in flight 2/.test((await shell(`cat ${control}/load`)).stdout)), 'waits');
     held.child.kill('SIGINT');
     t.equal(await held.ended, EXIT.failed);
