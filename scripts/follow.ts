@@ -26,18 +26,28 @@ export async function follow(read: () => Lines, onward: boolean, show: (line: st
     if (!onward) return;
     before = new Set(lines.map(({ id }) => id));
     await sleep(LOOK_EVERY_MS);
-    try {
-      lines = await readCalmly(read);
-    } catch (e) {
-      if (!(e instanceof NoMachineThere)) throw e;
-      process.stderr.write(`ap-sysfs: ${e.mountPoint} was unmounted\n`);
-      return;
-    }
+    const next = await readOn(read);
+    if (next === undefined) return;
+    lines = next;
+  }
+}
+
+/**
+ * What there is by now; undefined, and a word on stderr, if the machine was unmounted.
+ * @throws Failure its daemon has died
+ */
+export async function readOn<T>(read: () => T): Promise<T | undefined> {
+  try {
+    return await readCalmly(read);
+  } catch (e) {
+    if (!(e instanceof NoMachineThere)) throw e;
+    process.stderr.write(`ap-sysfs: ${e.mountPoint} was unmounted\n`);
+    return undefined;
   }
 }
 
 /** A tree that is being taken away says many things meanwhile: the second answer counts. */
-async function readCalmly(read: () => Lines): Promise<Lines> {
+export async function readCalmly<T>(read: () => T): Promise<T> {
   try {
     return read();
   } catch {

@@ -86,10 +86,11 @@ export function jobOptions([kind = '', ...words]: readonly string[]): JobWords {
   if (name === undefined || surplus.length > 0) throw new KernelError('EINVAL', 'load: one name follows as');
   const values = new Map<string, string>();
   for (const word of words) {
-    const [key = '', value] = word.split('=', 2);
+    const [, key = word, value] = /^(.*?)=(.*)$/.exec(word) ?? [];
     if (!(KEYS as readonly string[]).includes(key))
       throw new KernelError('EINVAL', `load: "${key}" is not one of ${KEYS.join(', ')}`);
     if (value === undefined || value === '') throw new KernelError('EINVAL', `load: ${key} is missing its =VALUE`);
+    if (values.has(key)) throw new KernelError('EINVAL', `load: ${key} is given twice`);
     values.set(key, value);
   }
   const decimal = (key: (typeof KEYS)[number]): number | undefined => {

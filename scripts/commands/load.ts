@@ -8,12 +8,13 @@ import type { JobView, ResultView } from '../../fs-tree/control/load-jobs.js';
 import { REQUEST_KINDS, type RequestKind } from '../../lib/zcrypt/program/work.js';
 import { EXIT } from '../exit-status.js';
 import { Failure } from '../failure.js';
+import { readCalmly } from '../follow.js';
 import { examples } from '../help.js';
 import { failureAdvice, refusalAdvice } from '../load/advice.js';
 import { Progress } from '../load/progress.js';
 import { eachHead, eachLine, summary } from '../load/text.js';
 import { addSysOption, chooseMount } from '../mounts/choose.js';
-import { Control } from '../mounts/control.js';
+import { Control, NoMachineThere, type Reply } from '../mounts/control.js';
 import { oneOf } from '../one-of.js';
 import { print } from '../output/terminal.js';
 
@@ -107,8 +108,8 @@ async function watch(control: Control, job: number, { each, json }: LoadOptions)
   if (each && !json) print(eachHead());
   for (;;) {
     // The state first: whoever has ended then has all its results.
-    const view = ask<JobView>(control, `status ${job}`);
-    if (each) seen = printEach(control, job, seen, json === true);
+    const view = await ask<JobView>(control, `status ${job}`);
+    if (each) seen = await printEach(control, job, seen, json === true);
     if (view.state === 'ended') {
       progress.end();
       return view;
@@ -119,10 +120,10 @@ async function watch(control: Control, job: number, { each, json }: LoadOptions)
 }
 
 /** @returns the number of the last result that was printed */
-function printEach(control: Control, job: number, since: number, json: boolean): number {
+async function printEach(control: Control, job: number, since: number, json: boolean): Promise<number> {
   let seen = since;
   for (;;) {
-    const results = ask<ResultView[]>(control, `each ${job} since=${seen}`);
+    const results = await ask<ResultView[]>(control, `each ${job} since=${seen}`);
     const [first] = results;
     if (!first) return seen;
     if (first.seq > seen + 1 && !json) print(`# ${first.seq - seen - 1} came too fast to be shown\n`);
@@ -131,11 +132,21 @@ function printEach(control: Control, job: number, since: number, json: boolean):
   }
 }
 
-function ask<T>(control: Control, line: string): T {
-  const { data, stderr } = control.run('load', line);
+/** @throws Failure the machine has gone, and the job with it */
+async function ask<T>(control: Control, line: string): Promise<T> {
+  const { data, stderr } = await answered(control, line);
   if (data === undefined)
     throw new Failure(`load: ${stderr.trim()}`, { next: 'ap-sysfs trace    tells what happened' });
   return data as T;
+}
+
+async function answered(control: Control, line: string): Promise<Reply> {
+  try {
+    return await readCalmly(() => control.run('load', line));
+  } catch (e) {
+    if (!(e instanceof NoMachineThere)) throw e;
+    throw new Failure(`${e.mountPoint} was unmounted, with the requests on their way`, { status: EXIT.noMachine });
+  }
 }
 
 /** The first one ends the job, the second one its requests. */
@@ -155,7 +166,11 @@ class CtrlC {
   }
 
   readonly #hit = (): void => {
-    this.#control.run('load', `${this.#times++ === 0 ? 'stop' : 'kill'} ${this.#job}`);
+    try {
+      this.#control.run('load', `${this.#times++ === 0 ? 'stop' : 'kill'} ${this.#job}`);
+    } catch {
+      // The machine is going away: whoever watches the job will tell.
+    }
   };
 }
 

@@ -32,7 +32,12 @@ function remove(control: Control, name: string): void {
   const by = users(control, name);
   if (by) throw failed(`Module ${name} is in use by: ${by}`, `first: ap-sysfs rmmod ${by}`);
   if (referenceCount(control, name) > 0)
-    throw failed(`Module ${name} is in use`, 'something has it open: ap-sysfs show lists mdevs and guests');
+    throw failed(
+      `Module ${name} is in use`,
+      name.startsWith('zcrypt')
+        ? 'requests are on their way, or a program has a node open: cat kernel/debug/ap_sim/load    in the mount lists them'
+        : 'something has it open: ap-sysfs show lists mdevs and guests',
+    );
   const { rc, stderr } = control.run('modules', `unload ${name}`);
   if (rc !== 0) throw failed(`could not remove module ${name}: ${reason(stderr)}`, 'ap-sysfs dmesg    may tell why');
 }

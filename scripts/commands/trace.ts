@@ -8,6 +8,7 @@ import type { TracePart, TraceView } from '../../fs-tree/control/trace.js';
 import { didYouMean } from '../../lib/description/nearest.js';
 import { EXIT } from '../exit-status.js';
 import { Failure } from '../failure.js';
+import { readOn } from '../follow.js';
 import { examples } from '../help.js';
 import { addSysOption, chooseMount } from '../mounts/choose.js';
 import { Control } from '../mounts/control.js';
@@ -49,17 +50,14 @@ export function addTrace(program: Command): void {
       return;
     }
     if (options.follow) process.once('SIGINT', () => process.exit(EXIT.ok));
-    let { shown, last } = showPart(control, options, 0);
+    const { shown, ...first } = showPart(control, options, 0);
+    let { last } = first;
     if (!options.follow && shown === 0) explainNothing(control, options);
     while (options.follow) {
       await sleep(LOOK_EVERY_MS);
-      try {
-        ({ shown, last } = showPart(control, options, last));
-      } catch (e) {
-        // The machine has gone away.
-        if (e instanceof Failure) return;
-        throw e;
-      }
+      const part = await readOn(() => showPart(control, options, last));
+      if (part === undefined) return;
+      ({ last } = part);
     }
   });
 }

@@ -607,6 +607,10 @@ t.test('8 load, and the story of a request', { skip }, async (t) => {
     const held = running('load --kind cca -c 2');
     t.ok(await until(async () => /cca running.*in flight 2/.test((await shell(`cat ${control}/load`)).stdout)));
     held.child.kill('SIGINT');
+    await check(t, 'rmmod zcrypt_cex4', {
+      status: EXIT.failed,
+      err: /^rmmod: ERROR: Module zcrypt_cex4 is in use\n {2}requests are on their way.*ap_sim\/load/,
+    });
     t.ok(await until(async () => /cca ending.*in flight 2/.test((await shell(`cat ${control}/load`)).stdout)), 'waits');
     held.child.kill('SIGINT');
     t.equal(await held.ended, EXIT.failed);
@@ -676,6 +680,9 @@ t.test('8 load, and the story of a request', { skip }, async (t) => {
   });
 });
 
+const sends = async (directory: string): Promise<boolean> =>
+  / running: \d/.test((await shell(`cat ${directory}/kernel/debug/ap_sim/load`)).stdout);
+
 t.test('5 which machine', { skip }, async (t) => {
   const [a, b] = [await machine(t, '--machine small'), await machine(t, '--machine small')];
   await check(t, 'lsmod', {
@@ -685,18 +692,27 @@ t.test('5 which machine', { skip }, async (t) => {
   await check(t, 'show', { out: new RegExp(`^small · kernel 7\\.2\\.13 · on ${a}`) }, `AP_SYSFS=${a}`);
   await check(t, `show --sys ${b}`, { out: new RegExp(` on ${b}`) }, `AP_SYSFS=${a}`);
   await check(t, `--sys ${b} show`, { out: new RegExp(` on ${b}`) });
-  const follower = ap(`dmesg --follow --sys ${a}`);
+  const followers = ['dmesg --follow', 'trace --follow --kind none'].map((line) => ap(`${line} --sys ${a}`));
+  const sender = ap(`load --kind rsa1024 --sys ${a}`);
   await new Promise((resolve) => setTimeout(resolve, 1500));
+  t.ok(await until(() => sends(a)));
   await check(t, `umount ${a}`, { out: `ap-sysfs: ${a} is unmounted\n` });
-  t.match(await follower, { status: 0, stderr: `ap-sysfs: ${a} was unmounted\n` }, 'who follows it ends with it');
+  for (const follower of followers)
+    t.match(await follower, { status: 0, stderr: `ap-sysfs: ${a} was unmounted\n` }, 'who follows it ends with it');
+  t.match(
+    await sender,
+    { status: EXIT.noMachine, stderr: `ap-sysfs: ${a} was unmounted, with the requests on their way\n` },
+    'who sends requests is told',
+  );
   await check(t, 'show', { out: new RegExp(` on ${b}`) });
   t.equal(readdirSync(a).length, 0, 'the directory is as before');
   t.same(readdirSync(registry).filter((name) => name.endsWith('.json')).length, 1, 'its note is gone');
 
   t.test('a daemon that was killed', async (t) => {
     const [{ pid }] = JSON.parse((await ap('status --json')).stdout);
-    const followers = ['dmesg --follow', 'trace --follow --kind none'].map((line) => ap(line));
+    const followers = ['dmesg --follow', 'trace --follow --kind none', 'load --kind rsa1024'].map((line) => ap(line));
     await new Promise((resolve) => setTimeout(resolve, 2000));
+    t.ok(await until(() => sends(b)));
     process.kill(pid, 'SIGKILL');
     for (const follower of followers) {
       const { status, stderr } = await follower;

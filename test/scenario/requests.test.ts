@@ -226,6 +226,8 @@ t.test('load: jobs by control file', async (t) => {
     ['run rsa1025', /"rsa1025" is not one of/],
     ['run cca colour=red', /"colour" is not one of rate, /],
     ['run cca rate', /rate is missing its =VALUE/],
+    ['run cca domain=6=7', /domain "6=7" is not a number as in sysfs/],
+    ['run cca domain=6 domain=7', /domain is given twice/],
     ['run cca rate=fast', /rate: "fast" is not a number/],
     ['run cca duration=5', /"5" is no duration/],
     ['run cca adapter=zz', /adapter "zz" is not a number as in sysfs/],

@@ -256,6 +256,7 @@ t.test('options that make no sense are refused before a node is opened', async (
     [{ kind: 'ep11', domain: 1.5 }, /^EINVAL: domain 1.5/],
     [{ kind: 'cca', funcId: 'T' }, /^EINVAL: a function id is two characters/],
     [{ kind: 'rng', funcId: 'T3' }, /goes with cca/],
+    [{ kind: 'rsa1024', funcId: 'T3' }, /goes with cca/],
     [{ kind: 'cca', rate: 0 }, /^EINVAL: rate 0/],
     [{ kind: 'cca', concurrency: 5000 }, /^EINVAL: concurrency 5000 is not more than 0 and at most 1024/],
     [{ kind: 'cca', count: 1.5 }, /^EINVAL: count 1.5 is no whole number/],

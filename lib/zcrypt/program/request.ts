@@ -21,14 +21,14 @@ export function workMaker(crypto: CryptoPort, words: RequestWords): () => Work<R
   const { kind } = words;
   if (!REQUEST_KINDS.includes(kind))
     throw new KernelError('EINVAL', `"${kind}" is not one of ${REQUEST_KINDS.join(', ')}`);
+  if (words.funcId !== undefined && (kind !== 'cca' || !/^[\x20-\x7e]{2}$/.test(words.funcId)))
+    throw new KernelError('EINVAL', 'a function id is two characters, as T2, and goes with cca');
   if (isRsa(kind)) {
     if (words.adapter !== undefined || words.domain !== undefined) throw notAddressed(kind);
     return rsaWork(crypto, kind.startsWith('rsa') ? 'me' : 'crt', Number(kind.slice(3)));
   }
   checkId('adapter', words.adapter);
   checkId('domain', words.domain);
-  if (words.funcId !== undefined && (kind !== 'cca' || !/^[\x20-\x7e]{2}$/.test(words.funcId)))
-    throw new KernelError('EINVAL', 'a function id is two characters, as T2, and goes with cca');
   if (kind === 'cca') return () => ccaWork(words);
   return kind === 'ep11' ? () => ep11Work(words) : () => rngWork(words);
 }
