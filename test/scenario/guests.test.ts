@@ -483,3 +483,12 @@ t.test('a name belongs to one guest: also while it starts, also if it is the UUI
   t.equal(await start(U2, 'name=web'), undefined);
   s.sound(t);
 });
+
+t.test('a virtual machine has at most 248 virtual CPUs', async (t) => {
+  const s = await bootWithMdev();
+  await s.guest(`start ${U1} vcpus=247`);
+  t.equal(await s.guest(`vcpu ${U1}`), 'vcpu created\n');
+  t.equal(await errnoOf(s.guest(`vcpu ${U1}`)), 'EINVAL');
+  t.match(await s.read(`${SIM}/guest`), /vcpus 248 /);
+  s.sound(t);
+});
