@@ -7,6 +7,7 @@
  * spec/vfio-ap.md 5.3, 10.1, 11.
  */
 import type { DriverCore } from '../driver-core/core.js';
+import { KernelError } from '../errno.js';
 import { Mutex, RwSemaphore } from '../sync/mutex.js';
 import type { Task } from '../sync/task.js';
 import { Mask } from '../text/bitmap.js';
@@ -44,6 +45,8 @@ export interface Vcpu {
 
 const DEFAULT_MEMORY = 256 * 1024 * 1024;
 export const PAGE_SIZE = 4096;
+/** KVM_MAX_VCPUS with the extended system control area. */
+export const MAX_VCPUS = 248;
 
 /** The old format of the control block holds 64 adapters and 16 domains. */
 const OLD_ADAPTERS = 64;
@@ -130,8 +133,9 @@ export class Vm {
     });
   }
 
-  /** KVM_CREATE_VCPU. */
+  /** KVM_CREATE_VCPU. @throws EINVAL it has as many as it can */
   createVcpu(aiv = true): Vcpu {
+    if (this.vcpus.length >= MAX_VCPUS) throw new KernelError('EINVAL');
     const vcpu: Vcpu = { id: this.vcpus.length, vm: this, aiv, gisa: this.gisa };
     this.vcpus.push(vcpu);
     return vcpu;

@@ -2,12 +2,12 @@
  * The words behind `start UUID`: which virtual machine, and what runs in it.
  */
 import { KernelError } from '../errno.js';
+import { MAX_VCPUS } from '../kvm/vm.js';
 import type { KernelVersion } from '../profile/profile.js';
 import { PROFILES } from '../profile/tables.js';
 import type { VmmGuestOptions, VmmOptions } from './vmm.js';
 
 const VARIANTS = ['nokvm', 'noadd', 'noapie', 'nocrycb'] as const;
-const MAX_VCPUS = 248;
 /** As a file name and a word of a command. */
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 

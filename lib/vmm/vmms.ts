@@ -29,6 +29,8 @@ export class Vmms {
   readonly machine: Machine;
   /** Running guests by the UUID of their mdev, in order of start. */
   readonly guests = new Map<string, Vmm>();
+  /** Those that are not among them yet; their names are taken. */
+  readonly #starting = new Set<Vmm>();
   readonly #kernelListeners = new Set<(guest: Guest, kernel: Kernel) => void>();
 
   constructor(kernel: Kernel, machine: Machine) {
@@ -42,16 +44,27 @@ export class Vmms {
    */
   async start(uuid: string, options: VmmOptions = {}): Promise<Vmm> {
     const vmm = new Vmm(this, uuid, options);
-    if (options.guest?.name !== undefined && this.byName(options.guest.name))
-      throw new CallFailed('bind', 'EADDRINUSE');
-    await vmm.run(() => vmm.start());
-    if (this.guests.has(uuid)) {
-      await vmm.run(() => vmm.exit());
-      throw new CallFailed('bind', 'EADDRINUSE');
+    if (this.#nameTaken(vmm, options.guest?.name !== undefined)) throw new CallFailed('bind', 'EADDRINUSE');
+    this.#starting.add(vmm);
+    try {
+      await vmm.run(() => vmm.start());
+      if (this.guests.has(uuid)) {
+        await vmm.run(() => vmm.exit());
+        throw new CallFailed('bind', 'EADDRINUSE');
+      }
+      this.guests.set(uuid, vmm);
+    } finally {
+      this.#starting.delete(vmm);
     }
-    this.guests.set(uuid, vmm);
     await vmm.guest?.booted;
     return vmm;
+  }
+
+  /** Names and UUIDs are one name space. Who is called like his mdev finds that busy if another one has it. */
+  #nameTaken({ name, uuid }: Vmm, given: boolean): boolean {
+    return [...this.guests.values(), ...this.#starting].some(
+      (other) => (other.name === name || other.uuid === name) && (given || other.uuid !== uuid),
+    );
   }
 
   /** The running guest of that name, or with the mdev of that UUID. */
@@ -149,7 +162,11 @@ async function dispatch(vmms: Vmms, words: readonly string[], recorded: boolean)
         if (!running) throw new KernelError('ENOENT');
         return running;
       });
-      const reply = await vmm.run(() => run(vmm, argument, vmms, second));
+      const reply = await vmm.run(() => {
+        // Ended by a command before this one: nobody listens any more, and nothing may be opened again.
+        if (vmm.exited) throw new CallFailed('connect', 'ENOENT');
+        return run(vmm, argument, vmms, second);
+      });
       await vmm.guest?.booted;
       return reply;
     }

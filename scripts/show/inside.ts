@@ -3,35 +3,24 @@
  */
 import { paragraph } from '../output/table.js';
 import { colour } from '../output/terminal.js';
-import { apqn, idRanges, idsInMask } from './ids.js';
+import { idRanges } from './ids.js';
 import type { GuestView } from './read.js';
 
 /** With more queues than that adapters and domains are told instead. */
 const FEW_QUEUES = 8;
 
 /** Lines about the kernel in a guest; none if it runs none. */
-export function insideLines({ inside, apcb }: GuestView): string {
+export function insideLines({ inside }: GuestView): string {
   if (!inside) return '';
   const head = `     ${colour.dim('kernel')} ${inside.version} `;
   if (inside.state !== 'running') return `${head}${colour.yellow(inside.state)}\n`;
   if (!inside.queues) return `${head}has no AP bus\n`;
-  const seen = inside.queues;
-  const has = new Set(apcb ? product(apcb.apm, apcb.aqm) : []);
   return (
-    paragraph([head.trimEnd(), 'sees', ...queueWords(seen)], 20) +
-    late(
-      'has not found yet',
-      [...has].filter((name) => inside.existing.has(name) && !seen.includes(name)),
-    ) +
-    late(
-      'does not know that it has lost',
-      seen.filter((name) => !has.has(name)),
-    )
+    paragraph([head.trimEnd(), 'sees', ...queueWords(inside.queues)], 20) +
+    late('has not found yet', inside.notFound) +
+    late('does not know that it has lost', inside.lost)
   );
 }
-
-const product = (apm: string, aqm: string): string[] =>
-  idsInMask(apm).flatMap((adapter) => idsInMask(aqm).map((domain) => apqn(adapter, domain)));
 
 function queueWords(names: readonly string[]): string[] {
   if (names.length === 0) return ['no queue'];

@@ -8,7 +8,7 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { CONTROL, type Control } from '../mounts/control.js';
-import { idsInMask } from './ids.js';
+import { apqn, idsInMask } from './ids.js';
 
 export interface CardView {
   readonly id: number;
@@ -65,8 +65,10 @@ export interface InsideView {
   readonly state: string;
   /** Queue devices of its bus; undefined: it has no bus. */
   readonly queues: readonly string[] | undefined;
-  /** Queues that the host has devices of: what a guest can find at all. */
-  readonly existing: ReadonlySet<string>;
+  /** Queues that its hardware has and its bus has not found yet. */
+  readonly notFound: readonly string[];
+  /** Queue devices of its bus whose queue it has no more. */
+  readonly lost: readonly string[];
 }
 
 export interface MachineView {
@@ -247,17 +249,36 @@ function readGuests(control: Control, sys: Sysfs): GuestView[] | undefined {
       const bus = `kernel/debug/ap_sim/${its}/sys/bus/ap`;
       const masks = [...(control.readIfAllowed(`${its}/apcb`) ?? '').matchAll(/^(a[pqd]m) (0x\S+)$/gm)];
       const [apm, aqm, adm] = ['apm', 'aqm', 'adm'].map((name) => masks.find(([, n]) => n === name)?.[2]);
+      const apcb = apm && aqm && adm ? { apm, aqm, adm } : undefined;
+      const has = new Set(apcb && product(apcb.apm, apcb.aqm));
       return {
         uuid,
         pid: Number(pid),
         open: device === 'open',
         vcpus: Number(vcpus),
-        apcb: apm && aqm && adm ? { apm, aqm, adm } : undefined,
+        apcb,
         name,
-        inside: version === undefined ? undefined : { version, state, queues: queuesOn(sys, bus), existing },
+        inside: version === undefined ? undefined : { version, state, ...against(has, existing, queuesOn(sys, bus)) },
       };
     },
   );
+}
+
+const product = (apm: string, aqm: string): string[] =>
+  idsInMask(apm).flatMap((adapter) => idsInMask(aqm).map((domain) => apqn(adapter, domain)));
+
+/** What a guest has found, against what its APCB has; it can find only what exists. */
+function against(
+  has: ReadonlySet<string>,
+  existing: ReadonlySet<string>,
+  queues: readonly string[] | undefined,
+): Pick<InsideView, 'queues' | 'notFound' | 'lost'> {
+  const seen = new Set(queues);
+  return {
+    queues,
+    notFound: [...has].filter((name) => existing.has(name) && !seen.has(name)),
+    lost: [...seen].filter((name) => !has.has(name)),
+  };
 }
 
 /** Queue devices of a bus, in order; undefined: there is no such bus. */

@@ -433,6 +433,13 @@ t.test('4 a machine', { skip }, async (t) => {
     const view = JSON.parse((await ap('show --json')).stdout);
     t.match(view.mdevs, [{ uuid: U, filtered: [{ adapter: 2, reason: '02.0006 has no driver' }] }]);
     t.equal(view.queues.length, 16);
+    const FOUND = ['01.0004', '01.0006'];
+    const LOST = ['02.0004', '02.0006'];
+    t.same(
+      view.guests[0].inside,
+      { version: '7.2', state: 'running', queues: [...FOUND, ...LOST], notFound: [], lost: LOST },
+      'both levels also for programs',
+    );
     await check(t, `guest exit ${U}`, { out: 'bye\n' });
     await shell(`echo 1 > ${matrix}/${U}/remove`);
   });

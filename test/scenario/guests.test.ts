@@ -9,7 +9,7 @@ import { GuestSide, interruptFaults, startGuest } from '../support/guests.js';
 import { errnoOf } from '../support/machine.js';
 import { irqResources, NO_IRQ } from '../support/pqap.js';
 import { Requests } from '../support/requests.js';
-import { B, bootWithMdev, KERNELS, SIM, U1 } from '../support/scenario.js';
+import { B, bootWithMdev, KERNELS, SIM, U1, U2 } from '../support/scenario.js';
 
 const BOTH = '05.0004\n05.00ab\n';
 const VFIO_AP = `${B}/drivers/vfio_ap`;
@@ -453,5 +453,42 @@ t.test('words that make no guest', async (t) => {
     t.match(await s.read(`${SIM}/error`), complaint);
   }
   t.same(s.m.world.vmms.guests.size, 0);
+  s.sound(t);
+});
+
+t.test('what was asked of a guest that ended meanwhile finds nobody, and opens nothing again', async (t) => {
+  const s = await bootWithMdev();
+  await s.guest(`start ${U1}`);
+  const after = ['exit', 'open', 'reset', 'map', 'info'];
+  const bye = s.guest(`exit ${U1}`);
+  const late = after.map((command) => errnoOf(s.guest(`${command} ${U1} 0x10000000`)));
+  t.equal(await bye, 'bye\n');
+  t.same(await Promise.all(late), ['ENOENT', 'ENOENT', 'ENOENT', 'ENOENT', 'ENOENT']);
+  t.equal(await s.refcnt('vfio_iommu_type1'), '0\n');
+  t.equal(await s.guest(`start ${U1}`), `guest ${U1} running\n`, 'the group is free again');
+  s.sound(t);
+});
+
+t.test('a name belongs to one guest: also while it starts, also if it is the UUID of another', async (t) => {
+  const s = await bootWithMdev();
+  await s.create(U2);
+  const start = (uuid: string, name = ''): Promise<string | undefined> => errnoOf(s.guest(`start ${uuid} ${name}`));
+  t.same(await Promise.all([start(U1, 'name=web'), start(U2, 'name=web')]), [undefined, 'EADDRINUSE']);
+  t.equal(await start(U2, `name=${U1}`), 'EADDRINUSE');
+  await s.guest(`exit ${U1}`);
+  t.equal(await start(U1, `name=${U2}`), undefined);
+  t.equal(await start(U2), 'EADDRINUSE');
+  t.equal(await start(U1), 'EBUSY', 'its own mdev');
+  t.same(s.m.sh.ls(`${SIM}/guests`), [U2]);
+  t.equal(await start(U2, 'name=web'), undefined);
+  s.sound(t);
+});
+
+t.test('a virtual machine has at most 248 virtual CPUs', async (t) => {
+  const s = await bootWithMdev();
+  await s.guest(`start ${U1} vcpus=247`);
+  t.equal(await s.guest(`vcpu ${U1}`), 'vcpu created\n');
+  t.equal(await errnoOf(s.guest(`vcpu ${U1}`)), 'EINVAL');
+  t.match(await s.read(`${SIM}/guest`), /vcpus 248 /);
   s.sound(t);
 });
