@@ -13,6 +13,7 @@ import type { Command } from 'commander';
 import { TRANSPORTS } from '../fs-tree/transport/transport.js';
 import { FAULT_OPS } from '../lib/description/fault.js';
 import { ERRNO } from '../lib/errno.js';
+import { HARDWARE_COMMANDS } from '../lib/hardware/vocabulary.js';
 import { PROFILES } from '../lib/profile/tables.js';
 import { REQUEST_KINDS } from '../lib/zcrypt/program/work.js';
 import { LEVELS } from './commands/dmesg.js';
@@ -38,10 +39,52 @@ const offer =
     }
   };
 
-const control = (): Control => new Control(chooseMount(undefined));
+/** What stands on the line that a shell wants completed; its last word is not finished. */
+function typed(): readonly string[] {
+  const at = process.argv.indexOf('--');
+  return at < 0 ? [] : process.argv.slice(at + 1, -1);
+}
+
+/** The machine that the line is about, as for the command itself. */
+function machineOfLine(): string {
+  const words = typed();
+  const at = words.findIndex((word) => /^--sys(?:=|$)/.test(word));
+  return chooseMount(words[at]?.split('=')[1] ?? (at < 0 ? undefined : words[at + 1]));
+}
+
+const control = (): Control => new Control(machineOfLine());
 
 const queues = (): string[] =>
-  readdirSync(join(chooseMount(undefined), 'bus/ap/devices')).filter((name) => /^[0-9a-f]{2}\.[0-9a-f]{4}$/.test(name));
+  readdirSync(join(machineOfLine(), 'bus/ap/devices')).filter((name) => /^[0-9a-f]{2}\.[0-9a-f]{4}$/.test(name));
+
+const cards = (): string[] =>
+  [
+    ...control()
+      .read('hw')
+      .matchAll(/^card ([0-9a-f]{2})/gm),
+  ].map(([, id]) => `0x${id}`);
+
+const guests = (): string[] =>
+  [
+    ...control()
+      .read('guest')
+      .matchAll(/^\S+(?= pid )/gm),
+  ].map(([uuid]) => uuid);
+
+/** What a guest can be started with: mdevs that no guest has. */
+function mdevs(): string[] {
+  const taken = guests();
+  const all = readdirSync(join(machineOfLine(), 'devices/vfio_ap/matrix'));
+  return all.filter((name) => /^[0-9a-f]{8}-/.test(name) && !taken.includes(name));
+}
+
+/** What can be done to a part of the hardware; a test compares with the vocabulary. */
+const HARDWARE_ACTIONS: Readonly<Record<string, readonly string[]>> = {
+  card: ['add', 'remove', 'configure', 'deconfigure', 'checkstop', 'type', 'apm', 'present', 'sclp-rc'],
+  domain: ['add', 'remove'],
+  cdomain: ['add', 'remove'],
+  queue: 'hold release status drop irqoff reset-ms reset-polls busy bs async inject reply'.split(' '),
+};
 
 const { ShellCompDirectiveFilterDirs, ShellCompDirectiveDefault, ShellCompDirectiveNoFileComp } = ShellCompDirective;
 
@@ -80,27 +123,16 @@ const ARGUMENTS: Readonly<Record<string, readonly [name: string, words: Words][]
   machine: [['preset', () => Object.keys(PRESETS)]],
   umount: [['directory', () => mounts().map(({ mountPoint }) => mountPoint)]],
   hw: [
-    ['command', () => ['card', 'domain', 'cdomain', 'queue', 'show', 'resets', 'hold', 'release', 'notify']],
-    [
-      'which',
-      () =>
-        [
-          ...control()
-            .read('hw')
-            .matchAll(/^card ([0-9a-f]{2})/gm),
-        ].map(([, id]) => `0x${id}`),
-    ],
-    [
-      'what',
-      () => ['add', 'remove', 'configure', 'deconfigure', 'checkstop', 'type', 'apm', 'present', 'reset-ms', 'inject'],
-    ],
+    ['command', () => HARDWARE_COMMANDS],
+    ['which', () => (typed().at(-1) === 'queue' ? queues() : typed().at(-1) === 'card' ? cards() : [])],
+    ['what', () => HARDWARE_ACTIONS[typed().at(-2) ?? ''] ?? []],
   ],
   guest: [
     [
       'command',
       () => ['start', 'exit', 'info', 'irqinfo', 'reset', 'events', 'reqirq', 'cfgirq', 'close', 'open', 'vcpu'],
     ],
-    ['uuid', () => [...control().read('guest').matchAll(/^\S+/gm)].map(([uuid]) => uuid)],
+    ['uuid', () => (typed().at(-1) === 'start' ? mdevs() : guests())],
   ],
   import: [['file', file]],
   'fault remove': [['number', () => parseFaults(control().read('faults')).map(({ id }) => String(id))]],
@@ -170,13 +202,24 @@ export function addCompletion(program: Command): void {
   const shell = command?.registeredArguments[0];
   // tab knows more shells; these two are tested.
   shell?.choices(SHELLS).argParser(oneOf(SHELLS));
+  const told = tab.commands.get('completion');
+  told?.arguments.clear();
+  told?.argument(
+    'shell',
+    offer(() => SHELLS),
+  );
+  const others = program.commands.map((known) => known.name()).filter((name) => name !== 'complete');
+  tab.command('help', 'explain a command').argument(
+    'command',
+    offer(() => others),
+  );
   if (shell) shell.description = 'which shell';
   command?.hook('preAction', (_program, { args }) => {
     if (args[0] === 'bash') print(FOR_BASH);
   });
   letDirectoriesIn();
-  for (const name of [...tab.commands.keys()]) {
-    const sys = tab.commands.get(name)?.options.get('sys');
+  for (const place of [tab, ...tab.commands.values()]) {
+    const sys = place.options.get('sys');
     if (sys) sys.handler = offer(() => mounts().map(({ mountPoint }) => mountPoint));
   }
   if (command)

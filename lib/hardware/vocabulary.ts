@@ -143,6 +143,9 @@ const VERBS: Readonly<Record<string, Verb>> = {
   },
 };
 
+/** The first words of all commands. */
+export const HARDWARE_COMMANDS: readonly string[] = Object.keys(VERBS);
+
 const WITHOUT_QCI = 'installed or not before the kernel boots: facilities: { qci: false } in the machine file';
 
 function parseVerb(words: Words, options: CommandOptions): Run {

@@ -43,7 +43,7 @@ export function addImport(program: Command): void {
     )
     .addHelpText('after', AFTER);
   examples(command, [
-    ['ap-sysfs import z15.record -o z15.yaml', ''],
+    ['ap-sysfs import z15.record -o z15.yaml', 'a machine file of a record'],
     ['ap-sysfs mount sys --machine z15.yaml', 'and there it is'],
     ['ap-sysfs import DBGINFO-2026-11-21.tgz --anonymize > case.yaml', 'to be shown to others'],
     ['{ lszcrypt -V; lszcrypt -d; lszcrypt -b; } | ap-sysfs import -', 'on a machine of which only that is to be had'],

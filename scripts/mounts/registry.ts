@@ -2,15 +2,26 @@
  * Which machines are mounted: one small JSON file a mount, where their user may write.
  *
  * The folder is /run/ap-sysfs for root (all may read it), $XDG_RUNTIME_DIR/ap-sysfs
- * for others, else /tmp/ap-sysfs-UID; AP_SYSFS_RUNTIME_DIR is asked first. An entry
+ * for others, else /tmp/ap-sysfs-UID; AP_SYSFS_RUNTIME_DIR is asked first. Root of a
+ * user name space has no say in /run: it is the user who made the name space. An entry
  * is believed as long as its process lives (the same process: its start time is
  * noted too) and its tree is mounted; what is left of a daemon that was killed
  * is cleaned by whoever meets it.
  */
 import { createHash } from 'node:crypto';
-import { lstatSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  accessSync,
+  constants,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
-import { basename, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { isMounted } from '../../fs-tree/transport/mount-point.js';
 import { Failure } from '../failure.js';
 
@@ -48,11 +59,35 @@ const SYSTEM_FOLDER = '/run/ap-sysfs';
 export function registryFolder(env: NodeJS.ProcessEnv = process.env): string {
   const uid = process.getuid?.() ?? 0;
   if (env.AP_SYSFS_RUNTIME_DIR) return env.AP_SYSFS_RUNTIME_DIR;
-  if (uid === 0) return SYSTEM_FOLDER;
+  if (uid === 0 && mayWriteSystemFolder()) return SYSTEM_FOLDER;
   const { XDG_RUNTIME_DIR: runtime } = env;
   // It may be left over from another user (su), or not be there (containers).
   if (runtime && lstatSync(runtime, { throwIfNoEntry: false })?.uid === uid) return join(runtime, 'ap-sysfs');
-  return join(tmpdir(), `ap-sysfs-${uid}`);
+  return join(tmpdir(), `ap-sysfs-${outerUid(uid)}`);
+}
+
+/** False for root of a user name space, and where /run cannot be written. */
+function mayWriteSystemFolder(): boolean {
+  try {
+    const there = lstatSync(SYSTEM_FOLDER, { throwIfNoEntry: false }) !== undefined;
+    accessSync(there ? SYSTEM_FOLDER : dirname(SYSTEM_FOLDER), constants.W_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Who a user of this user name space is outside of it: the folder in /tmp is one for both. */
+function outerUid(uid: number): number {
+  try {
+    for (const line of readFileSync('/proc/self/uid_map', 'utf8').split('\n')) {
+      const [inside = Number.NaN, outside = 0, count = 0] = line.trim().split(/\s+/).map(Number);
+      if (uid >= inside && uid < inside + count) return outside + uid - inside;
+    }
+  } catch {
+    // A kernel without user name spaces.
+  }
+  return uid;
 }
 
 /** The folder, made if need be. @throws Failure it is somebody else's, or cannot be made */

@@ -103,7 +103,16 @@ function drawGuests(view: MachineView, mdevs: readonly MdevSummary[]): string {
   const guests = view.guests.map((guest) => {
     const summary = mdevs.find(({ mdev }) => mdev.uuid === guest.uuid);
     const state = guest.open ? colour.green('running') : colour.yellow('device closed');
-    const head = `  ${colour.bold(colour.cyan(summary?.letter ?? '-'))}  ${guest.uuid}  ${state}, ${guest.vcpus} ${guest.vcpus === 1 ? 'vcpu' : 'vcpus'}${guest.name ? ` · ${guest.name}` : ''}\n`;
+    const cpus = `${guest.vcpus} ${guest.vcpus === 1 ? 'vcpu' : 'vcpus'}`;
+    const head = paragraph(
+      [
+        `  ${colour.bold(colour.cyan(summary?.letter ?? '-'))}  ${guest.uuid} `,
+        `${state},`,
+        cpus,
+        ...(guest.name ? [`· ${guest.name}`] : []),
+      ],
+      5,
+    );
     const apcb = guest.apcb ? apcbLines(guest.apcb) : '';
     return head + apcb + insideLines(guest) + (summary && guest.open ? keptLines(summary) : '');
   });

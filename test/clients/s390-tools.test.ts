@@ -105,6 +105,25 @@ t.test('scripts/s390 says what is missing', async (t) => {
 // Two machines at a time: a tool and its machine wait for each other.
 t.jobs = 2;
 
+t.test('a user who has a machine gets his, whatever others have mounted', { skip }, async (t) => {
+  if (process.getuid?.() !== 0) return t.comment('not looked at: needs root, to be two users');
+  await Host.boot(t, 'small');
+  const home = mkdtempSync(join(tmpdir(), 'ap-sysfs-nobody-'));
+  t.teardown(async () => {
+    await shell(`umount -f ${home}/sys`);
+    rmSync(home, { recursive: true });
+  });
+  const nobody = `cd / && setpriv --reuid 65534 --regid 65534 --clear-groups env -u AP_SYSFS AP_SYSFS_RUNTIME_DIR=${home}/run`;
+  const command = `${process.execPath} ${PROJECT}dist/scripts/ap-sysfs.js`;
+  await shell(`mkdir ${home}/sys && chown -R 65534:65534 ${home}`);
+  const mounted = await shell(`${nobody} ${command} mount ${home}/sys --machine small --transport fuse-native`, 60);
+  if (mounted.status !== 0) return t.comment(`not looked at: ${mounted.stderr}`);
+  const { status, stdout, stderr } = await shell(`${nobody} ${PROJECT}scripts/s390 lszcrypt`, 60);
+  t.same({ status, stderr }, { status: 0, stderr: '' });
+  t.match(stdout, /^00\.0006 +CEX8C/m);
+  t.equal((await shell(`${nobody} ${command} umount ${home}/sys`)).status, 0);
+});
+
 t.test('1 on the default machine, as recorded', { skip }, async (t) => {
   t.test('1.1 everything that lszcrypt shows', async (t) => {
     await play(t, await Host.boot(t), '01-read-everything');

@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { CommanderError } from 'commander';
 import t, { type Test } from 'tap';
+import { runHardwareCommand } from '../../lib/hardware/vocabulary.js';
 import { EXIT, MOUNT_EXIT } from '../../scripts/exit-status.js';
 import { Failure } from '../../scripts/failure.js';
 import { createProgram } from '../../scripts/program.js';
@@ -174,6 +175,10 @@ t.test('1 words', async (t) => {
       ]),
       ['guest --no-such', /unknown option '--no-such'\n.*guest --help/],
       ['modprobe', /missing required argument 'module'/],
+      ['fault bogus', /unknown command 'bogus'\n.*fault --help/],
+      ['record more', /too many arguments for 'record'.*\n.*record --help/],
+      ['import', /missing required argument 'file'\n.*import --help/],
+      ['export more', /too many arguments for 'export'.*\n.*export --help/],
     ];
     for (const [line, err] of cases) {
       const { status, stderr } = await refusal(line);
@@ -205,6 +210,30 @@ t.test('1 words', async (t) => {
     await check(t, "complete -- mount ''", { out: ':16\n' });
     await check(t, "complete -- load --kind ''", { out: /^rsa1024\s[\s\S]*^rng\s/m });
     await check(t, "complete -- trace --queue ''", { out: ':4\n' });
+    await check(t, "complete -- completion ''", { out: 'bash\t\nzsh\t\n:4\n' });
+    await check(t, 'complete -- help mo', { out: 'mount\t\nmodprobe\t\n:4\n' });
+    const offered = async (line: string): Promise<string[]> =>
+      [...(await ap(`complete -- ${line} ''`)).stdout.matchAll(/^(\S+)\t$/gm)].map(([, word = '']) => word);
+    /** The words that the vocabulary itself names when one is missing. */
+    const known = (line: string): string[] => {
+      try {
+        runHardwareCommand({} as never, line);
+        return [];
+      } catch (e) {
+        const { message } = e as Error;
+        return (/\(known: (.*?)\)/.exec(message)?.[1] ?? /([\w|-]+) is missing/.exec(message)?.[1] ?? '').split(/[ |]/);
+      }
+    };
+    t.same(await offered('hw'), known('no-such'));
+    for (const line of ['card 3', 'domain 3', 'cdomain 3']) t.same(await offered(`hw ${line}`), known(line), line);
+    const queue = await offered('hw queue 00.0004');
+    t.match(queue, ['hold'], 'there are words for queues');
+    const words = known('queue 00.0004');
+    t.same(
+      queue.filter((word) => !words.includes(word)),
+      [],
+      'and the vocabulary has them',
+    );
   });
   t.test('1.5 doctor on a system without anything', async (t) => {
     const empty = join(home, 'empty');
@@ -398,6 +427,8 @@ t.test('4 a machine', { skip }, async (t) => {
     ];
     t.equal((await shell(setUp.join(' && '))).stderr, '');
     await check(t, 'guest', { out: 'no guests\n' });
+    await check(t, "complete -- guest start ''", { out: `${U}\t\n:4\n` });
+    await check(t, "complete -- guest exit ''", { out: ':4\n' });
     await check(t, 'guest start 22222222-2222-4222-8222-222222222222', {
       status: EXIT.failed,
       err: /\(ENOENT\)\n.*show/,
@@ -692,6 +723,9 @@ const sends = async (directory: string): Promise<boolean> =>
 
 t.test('5 which machine', { skip }, async (t) => {
   const [a, b] = [await machine(t, '--machine small'), await machine(t, '--machine small')];
+  await check(t, "complete -- rmmod ''", { out: ':4\n' });
+  await check(t, `complete -- --sys ${a} rmmod ''`, { out: /^zcrypt\t$/m });
+  await check(t, "complete -- --sys ''", { out: `${[a, b].sort().join('\t\n')}\t\n:4\n` });
   await check(t, 'lsmod', {
     status: EXIT.noMachine,
     err: /several machines are mounted: \S+, \S+\n {2}say which with --sys DIR or AP_SYSFS:\n {4}export AP_SYSFS=/,
@@ -786,6 +820,30 @@ t.test('6.1 a user without a name', { skip: skip || (!isRoot && 'needs root') },
   t.equal(doctor.status, EXIT.failed);
   t.match(doctor.stdout, /missing +name of the user: user 54321 has none[\s\S]*1 missing: /);
 });
+
+t.test(
+  '6.2 root of a user name space mounts without further ado',
+  { skip: skip || (!isRoot && 'needs root') },
+  async (t) => {
+    const nobody = 'setpriv --reuid 65534 --regid 65534 --clear-groups';
+    if ((await shell(`${nobody} test -r ${COMMAND}`)).status !== 0) return void t.pass('the clone is private');
+    if ((await shell(`${nobody} unshare -rm true`)).status !== 0)
+      return t.comment('not looked at: no user name spaces');
+    const directory = mountPoint();
+    const temporary = mkdtempSync(join(tmpdir(), 'ap-sysfs-nobody-'));
+    t.teardown(() => rmSync(temporary, { recursive: true, force: true }));
+    await shell(`chown 65534:65534 ${directory} ${temporary}`);
+    // /run is the real root's: the note goes where it would go without the name space.
+    const program = `${process.execPath} ${COMMAND}`;
+    const script = `${program} mount ${directory} --machine small && ls ${directory}/bus/ap/devices; ls $TMPDIR; ${program} umount`;
+    const { stdout, stderr } = await shell(
+      `cd ${directory} && ${nobody} env -u AP_SYSFS_RUNTIME_DIR -u XDG_RUNTIME_DIR -u AP_SYSFS TMPDIR=${temporary} unshare -rm sh -c '${script}'`,
+      30,
+    );
+    t.equal(stderr, '');
+    t.match(stdout, /mounted on [\s\S]*\n00\.0006\ncard00\nap-sysfs-65534\nap-sysfs: .* is unmounted\n$/);
+  },
+);
 
 t.test('7 the log', { skip }, async (t) => {
   const directory = mountPoint();

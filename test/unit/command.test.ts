@@ -233,8 +233,20 @@ t.test('no line of a picture is wider than the terminal', async (t) => {
               controlDomains: odd,
             },
           ],
+          guests: [
+            {
+              uuid: '11111111-1111-4111-8111-111111111111',
+              pid: 1,
+              open: true,
+              vcpus: 1,
+              apcb: undefined,
+              name: 'a-guest-with-quite-a-long-name',
+              inside: undefined,
+            },
+          ],
         }),
       );
+      t.match(text, /running,\s+1 vcpu\s+· a-guest/);
       const longest = Math.max(...text.split('\n').map((line) => line.length));
       t.ok(longest <= Number(columns), `${cards} x ${domains} at ${columns}: ${longest}`);
       t.notMatch(text, /undefined|NaN/);
