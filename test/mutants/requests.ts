@@ -56,10 +56,10 @@ export const REQUESTS: readonly (readonly [test: string, ...row: Row])[] = [
   [
     'zcrypt-replies',
     'without interrupts replies',
-    'the poll thread looks once',
+    'nobody polls for replies',
     'lib/ap/poll.ts',
-    'if (this.#ap.active.anySent) this.#wakeThread();',
-    '',
+    'case SmWait.HIGH_TIMEOUT:\n        this.#startTimer(this.highTimeout);',
+    'case SmWait.HIGH_TIMEOUT:',
   ],
   [
     'hardware-replies',

@@ -67,15 +67,11 @@ const ACTIONS: Readonly<Record<string, Action>> = {
   drop: (d) => d.hw(`queue ${d.queue} ${d.one(['drop', 'irqoff'])}`),
   'slow resets': (d) => d.hw(`queue ${d.queue} reset-ms ${d.random.below(200)}`),
   busy: (d) => d.hw(`queue ${d.queue} busy ${d.random.below(5)}`),
-  inject: (d) =>
-    d.hw(
-      `queue ${d.queue} inject ${d.one(['nqap', 'nqap', 'dqap', 'tapq', 'rapq', 'aqic'])} ` +
-        `${d.one(['0x02', '0x03', '0x04', '0x05', '0x07', '0x15', '0x42'])} ${1 + d.random.below(2)}`,
-    ),
+  inject: (d) => d.inject(),
   'bad replies': (d) => d.hw(`queue ${d.queue} reply ${d.one(BAD_REPLIES)}`),
   'good replies': (d) => d.hw(`queue ${d.queue} reply off`),
   delay: (d) => d.hw(`delay ${d.one([0, 50, 200, 200, 3000])}`),
-  modules: (d) => d.modules(),
+  modules: (d) => d.reload(),
   mdev: (d) => d.mdev(),
   attributes: (d) => d.attributes(),
   poll: (d) => d.put(d.one([100_000, 250_000, 1_500_000]), `${B}/poll_timeout`),
@@ -85,12 +81,11 @@ const ACTIONS: Readonly<Record<string, Action>> = {
   'mend another': (d) => d.mend(d.card),
   'mend a third': (d) => d.mend(d.card),
   'mend a fourth': (d) => d.mend(d.card),
-  'wait for the scan': async (d) => {
-    d.waits(true);
-    await sleep(d.s.m.world.clock, 35 * SEC);
-    d.waits(false);
-  },
+  'wait for the scan': (d) => sleep(d.s.m.world.clock, 35 * SEC),
 };
+
+/** Of machine time. */
+const QUIET = 20 * MSEC;
 
 /** Seldom: what takes all queues away, or much time. */
 const SELDOM: Readonly<Record<string, number>> = { modules: 12, 'wait for the scan': 8, mdev: 3 };
@@ -100,15 +95,23 @@ export class Disturber {
   readonly done = new Map<string, number>();
   /** What a write came to, by errno. */
   readonly errnos = new Map<string, number>();
+  #lastStep = 0;
 
   constructor(
     readonly s: Scenario,
     readonly random: Random,
     readonly cards: readonly CardSpec[],
     readonly domains: readonly number[],
-    /** Told when a long wait begins and ends. */
-    readonly waits: (on: boolean) => void,
+    /** Domains that are left alone, but have queues too. */
+    readonly quietDomains: readonly number[],
+    /** Drivers whose modules come and go. */
+    readonly modules: readonly string[],
   ) {}
+
+  /** Nothing has happened for a while: all disturbers wait for something. */
+  get isQuiet(): boolean {
+    return this.s.m.world.clock.now() - this.#lastStep > QUIET;
+  }
 
   one<T>(list: readonly T[]): T {
     return list[this.random.below(list.length)] as T;
@@ -152,11 +155,12 @@ export class Disturber {
     while (this.random.below(SELDOM[name] ?? 1) > 0) name = this.one(names);
     this.done.set(name, (this.done.get(name) ?? 0) + 1);
     await ACTIONS[name]?.(this);
+    this.#lastStep = this.s.m.world.clock.now();
     await sleep(this.s.m.world.clock, this.random.below(1500) * 1000);
   }
 
-  async modules(): Promise<void> {
-    const module = this.one(['zcrypt_cex4', 'vfio_ap']);
+  async reload(): Promise<void> {
+    const module = this.one(this.modules);
     await this.put(`unload ${module}`, `${SIM}/modules`);
     await sleep(this.s.m.world.clock, this.random.below(5) * MSEC);
     await this.put(`load ${module}`, `${SIM}/modules`);
@@ -173,10 +177,29 @@ export class Disturber {
     await this.put(1, `${dir}/remove`);
   }
 
-  /** Files that ask the card; who reads them does not matter, only that it ends. */
+  /**
+   * Files that ask the card; what they say does not matter. The reader gives up
+   * after a while: a scan that takes a queue away waits for the readers of its
+   * files, and their request may wait for that scan, as in the kernel (a domain
+   * that can only be controlled now is asked for through any queue).
+   */
   async attributes(): Promise<void> {
     const path = this.one([`${D}/${this.cardName}/serialnr`, this.file('mkvps'), this.file('op_modes')]);
-    if (this.s.m.sh.exists(path)) void this.s.read(path).catch(() => undefined);
+    const { sh, world } = this.s.m;
+    if (!sh.exists(path)) return;
+    const abort = new AbortController();
+    const killer = world.clock.after(100 * MSEC, () => abort.abort(), { name: 'reader gives up' });
+    const done = (): unknown => killer.cancel();
+    void sh.as({ signal: abort.signal }).read(path).then(done, done);
+  }
+
+  /** A wrong response code or two. */
+  inject(): Promise<void> {
+    const instruction = this.one(['nqap', 'nqap', 'dqap', 'tapq', 'rapq', 'aqic']);
+    const rc = this.one(['0x02', '0x03', '0x04', '0x05', '0x07', '0x15', '0x42']);
+    // "Enabled already", while they are not: the kernel believes it and waits for ever.
+    if (instruction === 'aqic' && rc === '0x07') return this.inject();
+    return this.hw(`queue ${this.queue} inject ${instruction} ${rc} ${1 + this.random.below(2)}`);
   }
 
   plug({ id, kind }: CardSpec): Promise<void> {
@@ -206,9 +229,10 @@ export class Disturber {
     await this.put(`+${id}`, `${B}/apmask`);
     await this.put(1, `${B}/scans`);
     // A card that was unbound has lost its queues: they are bound anew.
+    const queues = [...this.domains, ...this.quietDomains].map((domain) => queueName(id, domain));
     if ((await this.s.put(name, `${B}/drivers/cex4card/bind`)) === 'ok')
-      for (const domain of this.domains) await this.put(queueName(id, domain), `${B}/drivers/cex4queue/unbind`);
-    for (const domain of this.domains) await this.put(queueName(id, domain), `${B}/drivers/cex4queue/bind`);
+      for (const queue of queues) await this.put(queue, `${B}/drivers/cex4queue/unbind`);
+    for (const queue of queues) await this.put(queue, `${B}/drivers/cex4queue/bind`);
     if (this.s.m.sh.exists(`${D}/${name}/online`)) await this.put(1, `${D}/${name}/online`);
   }
 

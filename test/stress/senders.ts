@@ -35,8 +35,8 @@ export class Senders {
   /** Requests whose end has not come. */
   readonly pending = new Set<Way>();
   finished = 0;
-  /** So much longer are the pauses: while others wait for long, senders need not fill the time. */
-  pace = 1;
+  /** So much longer are the pauses: while the disturbers wait for long, senders need not fill the time. */
+  pace = (): number => 1;
   #stopped = false;
   #busy = 0;
   #pid = 10_000;
@@ -70,7 +70,7 @@ export class Senders {
     this.#busy++;
     while (!this.#stopped) {
       await this.#one();
-      await sleep(clock, this.random.below(400) * this.pace * USEC);
+      await sleep(clock, this.random.below(400) * this.pace() * USEC);
     }
     this.#busy--;
   }
@@ -102,7 +102,7 @@ export class Senders {
       this.watch.forget(way);
     }
     // Who has nobody to talk to does not ask again at once.
-    if (outcome === 'ENODEV') await sleep(clock, this.random.below(3000) * this.pace * USEC);
+    if (outcome === 'ENODEV') await sleep(clock, this.random.below(3000) * this.pace() * USEC);
   }
 
   /** Is this an end that the rules know? spec/zcrypt.md 4 */
