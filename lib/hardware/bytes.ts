@@ -38,6 +38,34 @@ export function text(b: Uint8Array): string {
 
 export const EMPTY = new Uint8Array(0);
 
+/** Memory for messages is taken in pieces of this size, and cut up. */
+const SLAB = 1 << 16;
+let slab = new ArrayBuffer(SLAB);
+let used = 0;
+
+/**
+ * Zeroed bytes for something that does not live long: a message or a part of
+ * one. An array buffer of its own costs several times as much as a message's
+ * content; of this, the whole piece stays as long as anything in it.
+ */
+export function fresh(length: number): Uint8Array {
+  if (length > SLAB >> 3) return new Uint8Array(length);
+  if (used + length > SLAB) {
+    slab = new ArrayBuffer(SLAB);
+    used = 0;
+  }
+  const out = new Uint8Array(slab, used, length);
+  used += (length + 7) & ~7;
+  return out;
+}
+
+/** A copy that does not live long. */
+export function copied(b: Uint8Array): Uint8Array {
+  const out = fresh(b.length);
+  out.set(b);
+  return out;
+}
+
 /** Bytes in one piece, or in pieces that follow each other. */
 export type Parts = Uint8Array | readonly Uint8Array[];
 
@@ -62,7 +90,7 @@ export function putParts(out: Uint8Array, at: number, parts: Parts): void {
 }
 
 export function concat(...parts: readonly Uint8Array[]): Uint8Array {
-  const out = new Uint8Array(lengthOf(parts));
+  const out = fresh(lengthOf(parts));
   putParts(out, 0, parts);
   return out;
 }
@@ -73,7 +101,7 @@ export function concat(...parts: readonly Uint8Array[]): Uint8Array {
  */
 export function rightAlign(b: Uint8Array, length: number): Uint8Array {
   if (b.length === length) return b;
-  const out = new Uint8Array(length);
+  const out = fresh(length);
   const tail = b.length > length ? b.subarray(b.length - length) : b;
   out.set(tail, length - tail.length);
   return out;

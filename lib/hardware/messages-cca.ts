@@ -5,7 +5,7 @@
  * Mirrors struct CPRBX (arch/s390/include/uapi/asm/zcrypt.h), zcrypt_cca_key.h,
  * and what zcrypt_ccamisc.c takes from the replies to FQ (spec/zcrypt.md 7.1, 8.1, 8.2).
  */
-import { ascii, concat, EMPTY, lengthOf, putU16, putU32, rightAlign, text, u16, u32 } from './bytes.js';
+import { ascii, concat, EMPTY, fresh, lengthOf, putU16, putU32, rightAlign, text, u16, u32 } from './bytes.js';
 import type { RsaCrt, RsaModExpo } from './messages.js';
 
 export const CPRBX_LENGTH = 220;
@@ -54,7 +54,7 @@ const FIELD = {
 export const CPRBX_DOMAIN_OFFSET = FIELD.DOMAIN;
 
 export function encodeCprbx(fields: Partial<Cprbx>): Uint8Array {
-  const out = new Uint8Array(CPRBX_LENGTH);
+  const out = fresh(CPRBX_LENGTH);
   putU16(out, FIELD.LENGTH, CPRBX_LENGTH);
   out[FIELD.VERSION] = CPRBX_VERSION;
   out.set(ascii(fields.funcId ?? 'T2', 2), FIELD.FUNC_ID);
@@ -94,7 +94,7 @@ export const cprbVersion = (control: Uint8Array): number => control[FIELD.VERSIO
 
 /** Start of a parameter block: function and rule array (8 characters a rule). */
 export function encodeFunction(functionCode: string, rules: readonly string[]): Uint8Array {
-  const out = new Uint8Array(4 + 8 * rules.length);
+  const out = fresh(4 + 8 * rules.length);
   out.set(ascii(functionCode, 2));
   putU16(out, 2, out.length - 2);
   for (const [n, rule] of rules.entries()) out.set(ascii(rule, 8), 4 + 8 * n);
@@ -126,7 +126,7 @@ export function decodeFunction(parameters: Uint8Array): CcaFunction | undefined 
 
 /** A block with a 2-byte length that counts itself. */
 export function lengthBlock(content: Uint8Array): readonly Uint8Array[] {
-  const length = new Uint8Array(2);
+  const length = fresh(2);
   putU16(length, 0, 2 + content.length);
   return [length, content];
 }
@@ -165,7 +165,7 @@ export function encodeRsaParameters(rsa: RsaModExpo | RsaCrt): readonly Uint8Arr
 }
 
 function keyBlock(token: readonly Uint8Array[]): readonly Uint8Array[] {
-  const head = new Uint8Array(KEY_BLOCK_HEADER + TOKEN_HEADER);
+  const head = fresh(KEY_BLOCK_HEADER + TOKEN_HEADER);
   const length = head.length + lengthOf(token);
   putU16(head, 0, length);
   putU16(head, 2, length - 2);
@@ -175,7 +175,7 @@ function keyBlock(token: readonly Uint8Array[]): readonly Uint8Array[] {
 }
 
 function publicSection(exponent: Uint8Array, modulus: Uint8Array): readonly Uint8Array[] {
-  const head = new Uint8Array(PUBLIC_SECTION);
+  const head = fresh(PUBLIC_SECTION);
   head[0] = KEY.SECTION_PUBLIC;
   putU16(head, 2, PUBLIC_SECTION + exponent.length + modulus.length);
   putU16(head, 6, exponent.length);
@@ -194,7 +194,7 @@ function encodeCrtKey(rsa: RsaCrt): readonly Uint8Array[] {
   const short = (rsa.input.length + 1) >> 1;
   const long = short + 8;
   const pad = -(3 * long + 2 * short) & 7;
-  const section = new Uint8Array(CRT_SECTION);
+  const section = fresh(CRT_SECTION);
   section[0] = KEY.SECTION_CRT;
   section[28] = KEY.FORMAT_CRT;
   section[50] = 0x80;

@@ -4,7 +4,7 @@
  * Mirrors struct ep11_cprb (arch/s390/include/uapi/asm/zcrypt.h) and what
  * zcrypt_ep11misc.c sends and expects (spec/zcrypt.md 7.1, 8.3).
  */
-import { ascii, concat, putU16, putU32, putU64, text, u32, u64 } from './bytes.js';
+import { ascii, concat, fresh, putU16, putU32, putU64, text, u32, u64 } from './bytes.js';
 
 export const EP11_CPRB_LENGTH = 32;
 export const EP11_CPRB_VERSION = 4;
@@ -24,7 +24,7 @@ export interface Ep11Cprb {
 
 /** CPRB and payload. */
 export function encodeEp11Cprb(fields: Partial<Omit<Ep11Cprb, 'payload'>>, payload: Uint8Array): Uint8Array {
-  const out = new Uint8Array(EP11_CPRB_LENGTH + payload.length);
+  const out = fresh(EP11_CPRB_LENGTH + payload.length);
   putU16(out, 0, EP11_CPRB_LENGTH);
   out[2] = EP11_CPRB_VERSION;
   out[5] = fields.flags ?? 0;
@@ -57,7 +57,7 @@ export function decodeEp11Cprb(control: Uint8Array): Ep11Cprb | undefined {
 
 /** Octet string with a 4-byte number. */
 export function octetU32(value: number): Uint8Array {
-  const out = new Uint8Array(6);
+  const out = fresh(6);
   out[0] = 0x04;
   out[1] = 4;
   putU32(out, 2, value);
@@ -66,7 +66,7 @@ export function octetU32(value: number): Uint8Array {
 
 /** Octet string in the 2-byte length form (04 82), which the kernel expects of answers. */
 export function octetData(data: Uint8Array): Uint8Array {
-  const out = new Uint8Array(4 + data.length);
+  const out = fresh(4 + data.length);
   out[0] = 0x04;
   out[1] = 0x82;
   putU16(out, 2, data.length);
@@ -77,7 +77,7 @@ export function octetData(data: Uint8Array): Uint8Array {
 /** A payload: sequence in the 2-byte length form (30 82). */
 export function encodePayload(...elements: readonly Uint8Array[]): Uint8Array {
   const content = concat(...elements);
-  const out = new Uint8Array(4 + content.length);
+  const out = fresh(4 + content.length);
   out[0] = 0x30;
   out[1] = 0x82;
   putU16(out, 2, content.length);
@@ -163,7 +163,7 @@ export interface ModuleInfo {
 const MODULE_INFO_LENGTH = 196;
 
 export function encodeModuleInfo(info: ModuleInfo): Uint8Array {
-  const out = new Uint8Array(MODULE_INFO_LENGTH);
+  const out = fresh(MODULE_INFO_LENGTH);
   putU32(out, 0, info.apiOrdinal);
   out[8] = info.firmwareMajor;
   out[9] = info.firmwareMinor;
@@ -203,7 +203,7 @@ export interface DomainInfo {
 }
 
 export function encodeDomainInfo(info: DomainInfo): Uint8Array {
-  const out = new Uint8Array(80);
+  const out = fresh(80);
   putU32(out, 0, info.domain);
   out.set(info.currentWkvp, 4);
   out.set(info.newWkvp, 36);

@@ -7,7 +7,7 @@
  * numbers are big endian; "@n" is an offset in bytes. CCA content is in
  * messages-cca.ts, EP11 content in messages-ep11.ts.
  */
-import { ascii, EMPTY, lengthOf, type Parts, putParts, putU16, putU32, rightAlign, u16, u32 } from './bytes.js';
+import { ascii, EMPTY, fresh, lengthOf, type Parts, putParts, putU16, putU32, rightAlign, u16, u32 } from './bytes.js';
 
 export * from './messages-cca.js';
 export * from './messages-ep11.js';
@@ -42,7 +42,7 @@ export const REPLY_CODE = {
 
 /** 8 bytes: type @1, reply code @4. Any type number may be given (faults use odd ones). */
 export function encodeErrorReply(type: number, replyCode: number): Uint8Array {
-  const out = new Uint8Array(8);
+  const out = fresh(8);
   out[1] = type;
   out[4] = replyCode;
   return out;
@@ -82,7 +82,7 @@ export const AGENT_CCA: Uint8Array = (() => {
 /** A whole type 6 message: header, control block, data block. */
 export function encodeType6(header: Partial<Type6Header>, control: Parts, data: Uint8Array = EMPTY): Uint8Array {
   const controlLength = lengthOf(control);
-  const out = new Uint8Array(TYPE6_HEADER_LENGTH + controlLength + data.length);
+  const out = fresh(TYPE6_HEADER_LENGTH + controlLength + data.length);
   out[1] = TYPE.REQUEST_CPRB;
   putU32(out, 16, TYPE6_HEADER_LENGTH);
   if (data.length > 0) putU32(out, 20, TYPE6_HEADER_LENGTH + controlLength);
@@ -135,7 +135,7 @@ export const TYPE86_HEADER_LENGTH = 48;
 export function encodeType86(control: Parts, data: Uint8Array = EMPTY, replyCode = 0): Uint8Array {
   const controlLength = lengthOf(control);
   const offset2 = TYPE86_HEADER_LENGTH + ((controlLength + 3) & ~3);
-  const out = new Uint8Array(data.length > 0 ? offset2 + data.length : TYPE86_HEADER_LENGTH + controlLength);
+  const out = fresh(data.length > 0 ? offset2 + data.length : TYPE86_HEADER_LENGTH + controlLength);
   out[1] = TYPE.REPLY_CPRB;
   out[2] = 2;
   out[4] = replyCode;
@@ -219,7 +219,7 @@ export function encodeType50(rsa: RsaModExpo | RsaCrt): Uint8Array {
   const slot = TYPE50_SLOTS[index]!;
   const fields = rsa.kind === 'me' ? [rsa.exponent, rsa.modulus] : [rsa.p, rsa.q, rsa.dp, rsa.dq, rsa.u];
   const fieldLength = rsa.kind === 'me' ? slot : slot / 2;
-  const out = new Uint8Array(TYPE50_HEADER_LENGTH + fields.length * fieldLength + slot);
+  const out = fresh(TYPE50_HEADER_LENGTH + fields.length * fieldLength + slot);
   out[1] = TYPE.REQUEST_RSA;
   putU16(out, 2, out.length);
   putU16(out, 8, (rsa.kind === 'me' ? 1 : 0x11) + index);
@@ -261,7 +261,7 @@ export const TYPE80_HEADER_LENGTH = 16;
 
 /** Length @2 (whole message), code @4. */
 export function encodeType80(result: Uint8Array, code = 0): Uint8Array {
-  const out = new Uint8Array(TYPE80_HEADER_LENGTH + result.length);
+  const out = fresh(TYPE80_HEADER_LENGTH + result.length);
   out[1] = TYPE.REPLY_RSA;
   putU16(out, 2, out.length);
   out[4] = code;

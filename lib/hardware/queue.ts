@@ -9,6 +9,7 @@
  */
 import { type Nanoseconds, type Timer, USEC } from '../ports.js';
 import { type Adapter, maxMessageSize } from './adapter.js';
+import { copied } from './bytes.js';
 import { answerRequest } from './firmware/firmware.js';
 import { type ApQueueStatus, type AqicControl, type DqapResult, mkQid, RC, type TapqInfo } from './instructions.js';
 import type { Machine } from './machine.js';
@@ -172,7 +173,7 @@ export class HardwareQueue {
       return this.#status(RC.MESSAGE_TOO_BIG);
     }
     if (this.#isFull()) return this.#status(RC.Q_FULL);
-    this.#requests.push({ psmid, message: message.slice(), due: this.hold ? 0 : this.#due(message) });
+    this.#requests.push({ psmid, message: copied(message), due: this.hold ? 0 : this.#due(message) });
     this.#schedule();
     return this.#status(RC.NORMAL);
   }
