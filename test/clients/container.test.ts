@@ -13,7 +13,7 @@ import { cannotMount, isRoot, type Outcome, PROJECT, shell } from '../support/mo
 
 const SCRIPTS = join(PROJECT, 'scripts/container');
 /** The build ends by then, for better or worse. */
-const BUILD_SECONDS = 100;
+const BUILD_SECONDS = 300;
 
 const hasMmdebstrap = (process.env.PATH ?? '').split(':').some((folder) => existsSync(join(folder, 'mmdebstrap')));
 const absent = !hasMmdebstrap && 'no mmdebstrap to build a root file system with: apt-get install mmdebstrap';
@@ -31,7 +31,7 @@ t.test('what the Dockerfile takes from the clone is there', async (t) => {
   for (const name of named) t.ok(existsSync(join(SCRIPTS, name)), name);
 });
 
-t.test('the root file system', { skip, timeout: 150_000 }, async (t) => {
+t.test('the root file system', { skip, timeout: 360_000 }, async (t) => {
   const root = mkdtempSync(join(tmpdir(), 'ap-sysfs-rootfs-'));
   t.teardown(async () => {
     // Nothing is mounted there outside of its own name spaces; should it be, it stays.
