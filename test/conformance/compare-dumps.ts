@@ -161,6 +161,7 @@ async function run(kernel: RecordedKernel, { boot, states }: Machine): Promise<D
       nozcrypt: false,
       bootUevents: false,
       start: 1,
+      uptime: 3.5,
       ...boot,
     },
   );

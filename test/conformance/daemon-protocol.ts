@@ -14,8 +14,8 @@ export interface BootRequest extends BootOptions {
 
 export interface Requests {
   boot: { in: BootRequest; out: { uevents: string[][] } };
-  /** Waits until all is quiet and machine time is `until` (seconds), or has passed for a while. */
-  pause: { in: { until: number }; out: null };
+  /** Waits until all is quiet and machine time is `until` (seconds), or `least` ms have passed. */
+  pause: { in: { until: number; least: number }; out: null };
   /** What has happened since the last call, and the tree if it is to be looked at in memory. */
   collect: { in: { notapq: boolean; snapshot: boolean }; out: Collected };
   /** Lets machine time pass. */

@@ -16,18 +16,17 @@ import type { OpenFile } from '../../fs-tree/kernfs/open-file.js';
 import { Ops } from '../../fs-tree/ops.js';
 import type { Transport } from '../../fs-tree/transport/transport.js';
 import { worldTree } from '../../fs-tree/world-tree.js';
-import { SimClock } from '../../lib/clock.js';
 import type { Uevent } from '../../lib/driver-core/uevent.js';
 import { isKernelError } from '../../lib/errno.js';
 import { Machine } from '../../lib/hardware/machine.js';
 import { runHardwareCommand } from '../../lib/hardware/vocabulary.js';
 import { DEFAULT_MODULES, Kernel } from '../../lib/kernel.js';
-import type { Timer, TimerOptions } from '../../lib/ports.js';
 import { PROFILES } from '../../lib/profile/tables.js';
 import { Vmms } from '../../lib/vmm/vmms.js';
 import { World } from '../../lib/world.js';
 import type { BootRequest, Collected, ReplyMessage, RequestMessage, RequestName, Requests } from './daemon-protocol.js';
 import { DevDir } from './dev-dir.js';
+import { JiffyClock } from './jiffies.js';
 import { Quiet } from './quiet.js';
 import type { KmsgLine } from './recording.js';
 import { SleepServer } from './sleep-server.js';
@@ -37,9 +36,6 @@ import { AUTO, createTransport } from './transports.js';
 const MS = 1_000_000;
 /** The machine may be busy for so long after boot before it counts as up anyway. */
 const SETTLE_LIMIT = 2000 * MS;
-
-/** The recorder looked at the trees at least twice, which took so long, in ms. */
-const SHORTEST_PAUSE = 250;
 
 /** When the modules are loaded, in machine time. */
 const MODULES_AT = 2000 * MS;
@@ -91,23 +87,8 @@ class ReplayOps extends Ops {
   }
 }
 
-/** Timers that the kernel keeps in its timer wheel (kernel/time/timer.c), where long ones are late. */
-const WHEEL = /^(?:ap_scan_bus_timer|vfio request .*)$/;
-const JIFFY = 10 * MS;
-
-class ReplayClock extends SimClock {
-  override after(delay: number, fire: () => void, options: TimerOptions = {}): Timer {
-    if (!WHEEL.test(options.name ?? '')) return super.after(delay, fire, options);
-    let granularity = 1;
-    for (let reach = 64; delay / JIFFY >= reach; reach *= 8) granularity *= 8;
-    const slot = granularity * JIFFY;
-    const expires = (Math.floor((this.now() + delay) / slot) + 1) * slot;
-    return super.after(expires - this.now(), fire, options);
-  }
-}
-
 class Daemon {
-  readonly #clock = new ReplayClock(standingClock, 'auto');
+  readonly #clock: JiffyClock;
   readonly #bugs: string[] = [];
   #uevents: string[][] = [];
   #kmsg: KmsgLine[] = [];
@@ -122,6 +103,11 @@ class Daemon {
   });
   #last: Snapshot = new Map();
   #pumping = false;
+
+  /** `uptime`: seconds since the kernel began to tick. */
+  constructor(uptime: number) {
+    this.#clock = new JiffyClock(standingClock, uptime * 1000 * MS);
+  }
 
   get world(): World {
     if (!this.#world) throw new Error('not booted');
@@ -191,10 +177,10 @@ class Daemon {
     return { uevents };
   }
 
-  async pause({ until }: Requests['pause']['in']): Promise<null> {
+  async pause({ until, least }: Requests['pause']['in']): Promise<null> {
     await this.#quiet.wait();
     await this.#clock.idle();
-    await this.advance({ ms: Math.max(SHORTEST_PAUSE, until * 1000 - this.#clock.now() / MS) });
+    await this.advance({ ms: Math.max(least, until * 1000 - this.#clock.now() / MS) });
     await this.#clock.idle();
     return null;
   }
@@ -324,10 +310,10 @@ const messageOf = ({ action, devpath, keys }: Uevent): string[] => [`${action}@$
 
 const story = (error: unknown): string => (error instanceof Error ? (error.stack ?? error.message) : String(error));
 
-let daemon = new Daemon();
+let daemon = new Daemon(0);
 
 async function answer(name: RequestName, arg: unknown): Promise<unknown> {
-  if (name === 'boot') daemon = new Daemon();
+  if (name === 'boot') daemon = new Daemon((arg as BootRequest).uptime);
   return (daemon[name] as (arg: unknown) => unknown).call(daemon, arg);
 }
 

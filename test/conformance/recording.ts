@@ -160,9 +160,15 @@ export interface BootOptions {
   readonly bootUevents: boolean;
   /** Seconds of machine time at which the first step begins. */
   readonly start: number;
+  /** How long the kernel had been ticking at time 0, in seconds. */
+  readonly uptime: number;
 }
 
-export function bootOptions(recording: Recording, kernel: RecordedKernel, start: number): BootOptions {
+export function bootOptions(
+  recording: Recording,
+  kernel: RecordedKernel,
+  { start, uptime }: Pick<BootOptions, 'start' | 'uptime'>,
+): BootOptions {
   const words = recording.append.split(/\s+/).filter((word) => word !== '');
   return {
     kernel,
@@ -173,5 +179,6 @@ export function bootOptions(recording: Recording, kernel: RecordedKernel, start:
     nozcrypt: words.includes('oracle.nozcrypt'),
     bootUevents: words.includes('oracle.uevents'),
     start,
+    uptime,
   };
 }

@@ -22,7 +22,7 @@ import {
 import { type Report, type ScenarioReport, type StepReport, total } from './report.js';
 import { type Pair, plainEffects, type RuleContext } from './rules.js';
 import { Session } from './session.js';
-import { timeline } from './timeline.js';
+import { type StepTimes, timeline, uptime } from './timeline.js';
 import type { TransportName } from './transports.js';
 
 export interface Job {
@@ -115,7 +115,7 @@ async function replayScenario(
   let session: Session | undefined;
   try {
     const times = timeline(recording, kernel);
-    const boot = bootOptions(recording, kernel, times[0] ?? 0);
+    const boot = bootOptions(recording, kernel, { start: times[0]?.begin ?? 0, uptime: uptime(recording) });
     const throughMount = around.mount !== undefined && scenarioMatcher(around.mount)(name);
     const { root: packageRoot, transport, preload } = around;
     const release = recording.kernel;
@@ -132,13 +132,15 @@ async function replayScenario(
 
 const message = (e: unknown): string => (e instanceof Error ? (e.stack ?? e.message) : String(e));
 
+const NOW: StepTimes = { begin: 0, look: 0 };
+
 type Got = Effects & { readonly bugs: readonly string[] };
 
 async function playSteps(
   session: Session,
   recording: Recording,
   { kernel, name }: Job,
-  { times, bootUevents }: { readonly times: readonly number[]; readonly bootUevents: boolean },
+  { times, bootUevents }: { readonly times: readonly StepTimes[]; readonly bootUevents: boolean },
   clients: Clients,
   details: StepReport[],
 ): Promise<void> {
@@ -149,7 +151,7 @@ async function playSteps(
   };
   try {
     for (const [at, step] of recording.steps.entries())
-      results.push(await session.step(step.cmd, times[at + 1] ?? 0, bootUevents));
+      results.push(await session.step(step.cmd, times[at] ?? NOW, bootUevents));
   } finally {
     for (const [at, got] of results.entries()) {
       const context = { name, kernel, step: at, near: (distance: number) => pairAt(at + distance) };

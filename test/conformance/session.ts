@@ -15,10 +15,13 @@ import type { Collected, RequestName, Requests } from './daemon-protocol.js';
 import { clientPrograms } from './programs.js';
 import type { BootOptions, Change, Effects, PathState } from './recording.js';
 import { compareSnapshots, MOST_ROUNDS, type Snapshot } from './snapshot.js';
+import type { StepTimes } from './timeline.js';
 import type { TransportName } from './transports.js';
 
 /** The recorder killed a step after so much time. */
 const STEP_LIMIT_MS = 30_000;
+/** The recorder looked at the trees at least twice, which took so long, in ms of machine time. */
+const SHORTEST_PAUSE_MS = 250;
 /** Real time between two looks at a step that has not ended; it shows at once when it ends. */
 const LOOK_MS = 10;
 /** Programs that sleep in real time see machine time pass as fast. */
@@ -112,7 +115,7 @@ export class Session {
   /** What has happened until then: the trees are looked at first, since that may log and may use up an injected answer. */
   async #collect(until: number): Promise<Collected> {
     const { work, throughMount } = this.#options;
-    await this.#ask('pause', { until });
+    await this.#ask('pause', { until, least: SHORTEST_PAUSE_MS });
     const notapq = existsSync(join(work, 'run', 'notapq'));
     const changes = throughMount ? await this.#changesInMount(notapq) : undefined;
     const collected = await this.#ask('collect', { notapq, snapshot: !throughMount });
@@ -149,13 +152,14 @@ export class Session {
     return found;
   }
 
-  /** Runs one step as the recorder did, and says what came of it until the next one began there (seconds). */
-  async step(cmd: string, until: number, bootUevents: boolean): Promise<Effects & { bugs: string[] }> {
+  /** Runs one step as the recorder did, and says what came of it until it looked at the trees. */
+  async step(cmd: string, { begin, look }: StepTimes, bootUevents: boolean): Promise<Effects & { bugs: string[] }> {
     const { work } = this.#options;
+    await this.#ask('pause', { until: begin, least: 0 });
     const { rc, timeout } = await this.#run(cmd);
     const stdout = readFileSync(join(work, 'out'), 'latin1');
     const stderr = readFileSync(join(work, 'err'), 'latin1');
-    const { uevents, kmsg, changes, bugs } = await this.#collect(until);
+    const { uevents, kmsg, changes, bugs } = await this.#collect(look);
     if (bootUevents) writeFileSync(join(work, 'run', 'boot-uevents'), uevents.map(eventLine).join(''), { flag: 'a' });
     return { rc, timeout, stdout: utf8(stdout), stderr: utf8(stderr), uevents, kmsg, changes, bugs };
   }

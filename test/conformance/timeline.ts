@@ -3,28 +3,40 @@
  *
  * What a kernel does by timers (the scan every 30 s, rate limits) depends on
  * when a step is run, so a replay runs it at the same time. Log lines carry the
- * time: a step that logs is dated by its first line, the others by how long
- * steps took. Zero is the start of the AP bus, shortly before the kernel frees
- * its initial memory.
+ * time: a step that logs is dated by its first line, and those between two
+ * dated ones by how long steps took and an even pause after each. Zero is the
+ * start of the AP bus, shortly before the kernel frees its initial memory.
  */
 import type { RecordedKernel, Recording } from './recording.js';
 
 /** What recorders needed between two steps, on average: snapshots until nothing changed. */
 const BETWEEN: Readonly<Record<RecordedKernel, number>> = { '7.2': 0.644, '6.12': 0.513, '6.1': 0.533 };
 
-/** A recording tells its own pace when so many steps lie between its dates; other results are wrong dates. */
-const FEWEST = 3;
+/** Other pauses mean that a line was taken for one of another step. */
 const SHORTEST = 0.2;
 const LONGEST = 1.2;
 
 /** From the start of the AP bus to the line that is looked for. */
 const BEFORE_FREEING = 0.5;
 
+/** From the last line of the last module to the first step, on average over the recordings. */
+const LAST_MODULE = 'vfio_ap matrix: MDEV: Registered';
+const UNTIL_FIRST: Readonly<Record<RecordedKernel, number>> = { '7.2': 2.8, '6.12': 2.6, '6.1': 2.9 };
+
+/** How much of the shortest step it takes until the shell does something. */
+const SHELL_SHARE = 0.75;
+
+/** The last look is the second of two, at least, between two steps. */
+const LOOK_SHARE = 0.4;
+
 /** From the start of a step to its first line in the log. */
 const UNTIL_LINE = 0.1;
 
 /** A step that takes no longer began shortly before its first line. */
 const SHORT_MS = 1000;
+
+/** When no line tells, in seconds. */
+const USUAL_UPTIME = 3.5;
 
 /** The first step when no line tells. */
 const USUAL_START = 6;
@@ -34,6 +46,9 @@ interface Line {
   readonly text: string;
 }
 
+/** Starts that are known, by the number of the step. */
+type Dates = readonly (readonly [step: number, time: number])[];
+
 function logLines(dmesg: string): Line[] {
   return dmesg.split('\n').flatMap((line) => {
     const m = /^\[ *(\d+\.\d+)\] (.*)$/.exec(line);
@@ -41,52 +56,91 @@ function logLines(dmesg: string): Line[] {
   });
 }
 
-/** One more entry than steps: the last is when the recording ended. */
-export function timeline({ steps, dmesg }: Recording, kernel: RecordedKernel): number[] {
+/** When the AP bus started, in the log's time. */
+function zeroOf(lines: readonly Line[]): number | undefined {
+  const freeing = lines.find((line) => line.text.startsWith('Freeing unused kernel image'));
+  return freeing && freeing.time - BEFORE_FREEING;
+}
+
+/** How long the kernel had been ticking when the AP bus started, in seconds. */
+export function uptime({ dmesg }: Recording): number {
   const lines = logLines(dmesg);
-  const freeing = lines.findIndex((line) => line.text.startsWith('Freeing unused kernel image'));
-  const zero = (lines[freeing]?.time ?? 0) - BEFORE_FREEING;
-  const dated = new Map<number, number>();
+  const ticking = lines.find((line) => line.text.startsWith('clocksource: tod'))?.time;
+  const zero = zeroOf(lines);
+  return zero === undefined || ticking === undefined ? USUAL_UPTIME : zero - ticking;
+}
+
+/** What is done when, in seconds. */
+export interface StepTimes {
+  /** The shell is there and does the first thing. */
+  readonly begin: number;
+  /** The recorder looks at the trees for the last time before the next step. */
+  readonly look: number;
+}
+
+export function timeline(recording: Recording, kernel: RecordedKernel): StepTimes[] {
+  const lines = logLines(recording.dmesg);
+  const took = recording.steps.map((step) => step.ms / 1000);
+  const starts = spread(took, plausible(took, dates(recording, kernel, lines)), BETWEEN[kernel]);
+  const shell = SHELL_SHARE * Math.min(...took);
+  return took.map((ms, at) => {
+    const next = starts[at + 1] ?? 0;
+    const between = next - (starts[at] ?? 0) - ms;
+    return { begin: (starts[at] ?? 0) + shell, look: next - LOOK_SHARE * between };
+  });
+}
+
+function dates({ steps, append }: Recording, kernel: RecordedKernel, lines: readonly Line[]): Dates {
+  const zero = zeroOf(lines) ?? -BEFORE_FREEING;
+  const found = new Map<number, number>();
+  const ready = append.includes('oracle.') ? undefined : lines.find((line) => line.text.startsWith(LAST_MODULE));
+  if (ready) found.set(0, ready.time - zero + UNTIL_FIRST[kernel]);
   let from = lines.findIndex((line) => line.time > zero + 2);
-  for (const [at, { kmsg }] of steps.entries())
+  for (const [at, { kmsg, ms }] of steps.entries()) {
+    let first: number | undefined;
     for (const { text } of kmsg) {
-      if (from < 0) break;
       const start = text.split('\\x')[0]?.slice(0, 50) ?? '';
-      const found = lines.findIndex((line, n) => n >= from && line.text.startsWith(start));
-      if (found < 0) continue;
-      from = found + 1;
-      // In a long step the line may come at any time.
-      if (!dated.has(at) && (steps[at]?.ms ?? 0) < SHORT_MS)
-        dated.set(at, (lines[found]?.time ?? 0) - zero - UNTIL_LINE);
+      const line = from < 0 ? -1 : lines.findIndex((one, n) => n >= from && one.text.startsWith(start));
+      if (line < 0) continue;
+      from = line + 1;
+      first ??= lines[line]?.time;
     }
-  const ms = steps.map((step) => step.ms / 1000);
-  const between = pause(ms, dated) ?? BETWEEN[kernel];
-  return spread(
-    ms.map((took) => took + between),
-    dated,
-  );
+    // In a long step the line may come at any time.
+    if (first !== undefined && ms < SHORT_MS) found.set(at, first - zero - UNTIL_LINE);
+  }
+  return [...found].sort(([a], [b]) => a - b);
 }
 
-/** What this recorder needed between two steps of this recording, from the dates of its own steps. */
-function pause(ms: readonly number[], dated: ReadonlyMap<number, number>): number | undefined {
-  const known = [...dated.keys()].sort((a, b) => a - b);
+const sum = (numbers: readonly number[]): number => numbers.reduce((a, b) => a + b, 0);
+
+/** The pause after each step between two dates. */
+function pause(took: readonly number[], [a, from]: Dates[number], [b, to]: Dates[number]): number {
+  return (to - from - sum(took.slice(a, b))) / (b - a);
+}
+
+/** Leaves out dates that would mean that the recorder was too fast or too slow; the first step's own line counts most. */
+function plausible(took: readonly number[], found: Dates): Dates {
+  const kept: Dates[number][] = [];
+  for (const date of found) {
+    const last = kept.at(-1);
+    const between = last && pause(took, last, date);
+    if (between === undefined || (between >= SHORTEST && between <= LONGEST)) kept.push(date);
+  }
+  return kept;
+}
+
+/** Starts of all steps, and one more; before the first and after the last known one at the pace of the whole. */
+function spread(took: readonly number[], known: Dates, usual: number): number[] {
   const [first, last] = [known[0], known.at(-1)];
-  if (first === undefined || last === undefined || last - first < FEWEST) return undefined;
-  const took = ms.slice(first, last).reduce((a, b) => a + b, 0);
-  const one = ((dated.get(last) ?? 0) - (dated.get(first) ?? 0) - took) / (last - first);
-  return one > SHORTEST && one < LONGEST ? one : undefined;
-}
-
-/** Dates for all steps: from the one dated before, or backwards from the first dated one. */
-function spread(takes: readonly number[], dated: ReadonlyMap<number, number>): number[] {
-  const first = [...dated.keys()].sort((a, b) => a - b)[0];
-  const sum = (from: number, to: number): number => takes.slice(from, to).reduce((a, b) => a + b, 0);
-  let now = first === undefined ? USUAL_START : Math.max(1, (dated.get(first) ?? 0) - sum(0, first));
-  const starts: number[] = [];
-  for (let at = 0; at <= takes.length; at++) {
-    now = Math.max(dated.get(at) ?? now, starts.at(-1) ?? 0);
-    starts.push(now);
-    now += takes[at] ?? 0;
+  const pace = first && last && last[0] > first[0] ? pause(took, first, last) : usual;
+  const from = first ? first[1] - sum(took.slice(0, first[0])) - first[0] * pace : USUAL_START;
+  const starts = [Math.max(1, from)];
+  for (const at of took.keys()) {
+    const before = known.findLast(([step]) => step <= at);
+    const after = known.find(([step]) => step > at);
+    const between = before && after ? pause(took, before, after) : pace;
+    const next = (starts.at(-1) ?? 0) + (took[at] ?? 0) + between;
+    starts.push(after?.[0] === at + 1 ? after[1] : next);
   }
   return starts;
 }

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import t from 'tap';
 import { compareStep } from './compare.js';
 import { htmlReport } from './html.js';
+import { wheelExpiry } from './jiffies.js';
 import { DEFAULT_HARDWARE, type Effects, findRecordings, kernelDirectory, loadRecording } from './recording.js';
 import { rulesThatMattered, total, unlikeness } from './report.js';
 import { timeline } from './timeline.js';
@@ -32,8 +33,8 @@ t.test('exit status, output and content of the tree are never excused', async (t
   );
   t.same(
     fields(
-      { kmsg: [{ level: 6, text: '3 callbacks suppressed' }] },
-      { kmsg: [{ level: 6, text: '4 callbacks suppressed' }] },
+      { kmsg: [{ level: 6, text: 'x: 3 callbacks suppressed' }] },
+      { kmsg: [{ level: 6, text: 'x: 5 callbacks suppressed' }] },
     ),
     ['kmsg'],
   );
@@ -99,7 +100,14 @@ t.test('recordings from anywhere, with fields missing', async (t) => {
       [1, '', 0],
     ],
   );
-  t.equal(timeline(mine, '7.2').length, 3, 'steps without a log have times');
+  t.match(
+    timeline(mine, '7.2'),
+    [
+      { begin: Number, look: Number },
+      { begin: Number, look: Number },
+    ],
+    'steps without a log have times',
+  );
   t.throws(() => loadRecording(join(dir, '6.1/broken.json'), 'broken'), /no steps/);
 });
 
@@ -126,4 +134,13 @@ t.test('the page shows both sides, and nothing of them is markup', async (t) => 
   const again = total([{ ...report.scenarios[0]!, details: [details[0]!, { ...details[1]!, digest: 'c' }] }]);
   t.same(unlikeness(report, report), []);
   t.equal(unlikeness(report, again).length, 1, 'two runs that differ anywhere are not the same');
+});
+
+t.test('timers of the wheel are late, as in the kernel', async (t) => {
+  t.equal(wheelExpiry(1000, 5), 1006, 'msleep(20) with HZ=250 takes 24 ms');
+  t.equal(wheelExpiry(1000, 62), 1063, 'the first level is exact but for the current jiffy');
+  t.equal(wheelExpiry(1000, 63) % 8, 0);
+  t.equal(wheelExpiry(1000, 1250) % 64, 0, '5 s: to the next 256 ms');
+  t.equal(wheelExpiry(1000, 7500) % 512, 0, '30 s: to the next 2048 ms');
+  t.ok(wheelExpiry(1000, 7500) > 8500);
 });

@@ -32,11 +32,11 @@ async function withMachine(recording: Partial<Recording>, body: (shell: Shell) =
   const options = { work: join(base, '0'), packageRoot: PROJECT, throughMount: false, transport: AUTO, preload };
   const session = await Session.start(
     { ...options, release: '7.2.13+deb14-s390x' },
-    bootOptions({ ...EMPTY, ...recording }, '7.2', 6),
+    bootOptions({ ...EMPTY, ...recording }, '7.2', { start: 6, uptime: 3.5 }),
   );
   let now = 6;
   try {
-    await body((cmd) => session.step(cmd, ++now, false));
+    await body((cmd) => session.step(cmd, { begin: ++now, look: now + 0.5 }, false));
   } finally {
     await session.end();
     rmSync(base, { recursive: true, force: true });
