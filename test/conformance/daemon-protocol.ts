@@ -52,6 +52,8 @@ export interface Collected {
   readonly uevents: string[][];
   readonly kmsg: KmsgLine[];
   readonly changes: Change[];
+  /** Scans by the 30 s timer. */
+  readonly timedScans: number;
   /** Bugs of the model, hanging shows: they make a step different. */
   readonly bugs: string[];
 }

@@ -196,7 +196,9 @@ class Daemon {
     this.#uevents = [];
     const kmsg = this.#kmsg;
     this.#kmsg = [];
-    return { uevents, kmsg, changes, bugs: this.#bugs.splice(0) };
+    const timedScans = this.#clock.timedScans;
+    this.#clock.timedScans = 0;
+    return { uevents, kmsg, changes, timedScans, bugs: this.#bugs.splice(0) };
   }
 
   async advance({ ms }: { ms: number }): Promise<null> {

@@ -6,7 +6,7 @@ import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import t from 'tap';
-import { PROJECT } from '../support/mounted.js';
+import { PROJECT, plainNode } from '../support/mounted.js';
 
 interface DumpReport {
   readonly kernel: string;
@@ -18,7 +18,7 @@ interface DumpReport {
 t.test('nine recorded states of three kernels have the same tree here', async (t) => {
   const script = join(PROJECT, 'dist/test/conformance/compare-dumps.js');
   // Its exit status says whether anything differs; the report says what.
-  const { stdout } = await promisify(execFile)(process.execPath, [script, '--json'], {
+  const { stdout } = await promisify(execFile)(...plainNode(script, '--json'), {
     cwd: PROJECT,
     maxBuffer: 1 << 26,
   }).catch((e: { stdout: string }) => e);

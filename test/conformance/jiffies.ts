@@ -21,6 +21,8 @@ const LEVEL_FACTOR = 8;
 /** Timers that these kernels keep in the wheel, by the names that the model gives them. */
 const WHEEL = /^(?:ap_scan_bus_timer|ap_request_timeout .*|vfio request .*|vfio_ap .*|wait-timeout|hwrng)$/;
 
+const SCAN_TIMER = 'ap_scan_bus_timer';
+
 /** When a timer fires that is to wait for `delay` jiffies, in jiffies. */
 export function wheelExpiry(now: number, delay: number): number {
   let granularity = 1;
@@ -31,6 +33,8 @@ export function wheelExpiry(now: number, delay: number): number {
 export class JiffyClock extends SimClock {
   /** How long the kernel had been ticking at time 0, in ns. */
   readonly #uptime: number;
+  /** How often the bus scan timer has fired. */
+  timedScans = 0;
 
   constructor(host: ClockHost, uptime: number) {
     super(host, 'auto');
@@ -41,6 +45,10 @@ export class JiffyClock extends SimClock {
     if (delay <= 0 || !WHEEL.test(options.name ?? '')) return super.after(delay, fire, options);
     const ticks = INITIAL_JIFFIES + Math.floor((this.now() + this.#uptime) / JIFFY);
     const expires = wheelExpiry(ticks, Math.ceil(delay / JIFFY)) - INITIAL_JIFFIES;
-    return super.after(expires * JIFFY - this.#uptime - this.now(), fire, options);
+    const counted = (): void => {
+      if (options.name === SCAN_TIMER) this.timedScans++;
+      fire();
+    };
+    return super.after(expires * JIFFY - this.#uptime - this.now(), counted, options);
   }
 }

@@ -8,7 +8,7 @@ import { execFile } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { cannotMount, isRoot, PROJECT } from '../support/mounted.js';
+import { cannotMount, isRoot, PROJECT, plainNode } from '../support/mounted.js';
 import { KNOWN_DIFFERENCES } from './known-differences.js';
 import { findClients, missingClient } from './programs.js';
 import { findRecordings, KERNELS, type RecordedKernel, scenarioMatcher } from './recording.js';
@@ -39,8 +39,7 @@ function replay(names: readonly string[]): Promise<Report> {
   const args = [script, '--scenario', names.join(','), '--mount', THROUGH_MOUNT, '--json'];
   return new Promise((resolve, reject) => {
     execFile(
-      process.execPath,
-      args,
+      ...plainNode(...args),
       { cwd: PROJECT, maxBuffer: 1 << 28, timeout: 1_500_000 },
       (error, stdout, stderr) => {
         try {

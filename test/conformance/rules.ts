@@ -12,6 +12,8 @@ export interface RuleContext {
   readonly name: string;
   readonly kernel: string;
   readonly step: number;
+  /** The 30 s timer made the bus scan within this step of the replay. */
+  readonly timedScan?: boolean;
   /** Other steps of the same recording, by their distance. */
   readonly near?: (distance: number) => Pair | undefined;
 }
@@ -148,10 +150,10 @@ const isBindings = (message: readonly string[]): boolean => message.some((key) =
 
 const bindingsEvents = (effects: Effects): number => effects.uevents.filter(isBindings).length;
 
-/** The bus scans every 30 s by itself: that may fall into any step, on either side. */
+/** The bus scans every 30 s by itself: that may fall into any step, on either side, and anywhere in it. */
 const scanTimer: Rule = {
   name: 'scan-timer',
-  apply: (pair, { near = () => undefined }) => {
+  apply: (pair, { timedScan = false, near = () => undefined }) => {
     const deltas = (effects: Effects): Map<string, number> =>
       new Map(
         effects.changes
@@ -165,7 +167,8 @@ const scanTimer: Rule = {
     const surplus = surplusOf(pair);
     const nearby = [-2, -1, 1, 2].reduce((sum, by) => sum + surplusOf(near(by)), 0);
     const otherScan = expected.get('/sys/bus/ap/scans') !== got.get('/sys/bus/ap/scans');
-    const dropEvents = Math.abs(surplus) === 1 && (otherScan || surplus === -nearby);
+    const elsewhere = Math.abs(surplus) === 1 && (otherScan || surplus === -nearby);
+    const dropEvents = elsewhere || (surplus === 0 && timedScan);
     return both((effects) => ({
       ...effects,
       changes: effects.changes.filter(

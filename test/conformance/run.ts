@@ -11,7 +11,6 @@ import { packageRoot } from './package-root.js';
 import { type Clients, findClients, missingClient, nodeOpener } from './programs.js';
 import {
   bootOptions,
-  type Effects,
   kernelDirectory,
   loadRecording,
   type RecordedKernel,
@@ -21,7 +20,7 @@ import {
 } from './recording.js';
 import { type Report, type ScenarioReport, type StepReport, total } from './report.js';
 import { type Pair, plainEffects, type RuleContext } from './rules.js';
-import { Session } from './session.js';
+import { type Got, Session } from './session.js';
 import { type StepTimes, timeline, uptime } from './timeline.js';
 import type { TransportName } from './transports.js';
 
@@ -134,8 +133,6 @@ const message = (e: unknown): string => (e instanceof Error ? (e.stack ?? e.mess
 
 const NOW: StepTimes = { begin: 0, look: 0 };
 
-type Got = Effects & { readonly bugs: readonly string[] };
-
 async function playSteps(
   session: Session,
   recording: Recording,
@@ -154,7 +151,8 @@ async function playSteps(
       results.push(await session.step(step.cmd, times[at] ?? NOW, bootUevents));
   } finally {
     for (const [at, got] of results.entries()) {
-      const context = { name, kernel, step: at, near: (distance: number) => pairAt(at + distance) };
+      const near = (distance: number): Pair | undefined => pairAt(at + distance);
+      const context = { name, kernel, step: at, timedScan: got.timedScans > 0, near };
       details.push(judge(recording.steps[at] as Step, got, context, clients));
     }
   }

@@ -49,6 +49,9 @@ export interface SessionOptions {
   readonly preload?: string | undefined;
 }
 
+/** What a step did here. */
+export type Got = Effects & Pick<Collected, 'timedScans' | 'bugs'>;
+
 export class Session {
   readonly #options: SessionOptions;
   readonly #daemon: DaemonProcess;
@@ -153,15 +156,15 @@ export class Session {
   }
 
   /** Runs one step as the recorder did, and says what came of it until it looked at the trees. */
-  async step(cmd: string, { begin, look }: StepTimes, bootUevents: boolean): Promise<Effects & { bugs: string[] }> {
+  async step(cmd: string, { begin, look }: StepTimes, bootUevents: boolean): Promise<Got> {
     const { work } = this.#options;
     await this.#ask('pause', { until: begin, least: 0 });
     const { rc, timeout } = await this.#run(cmd);
     const stdout = readFileSync(join(work, 'out'), 'latin1');
     const stderr = readFileSync(join(work, 'err'), 'latin1');
-    const { uevents, kmsg, changes, bugs } = await this.#collect(look);
+    const { uevents, kmsg, changes, timedScans, bugs } = await this.#collect(look);
     if (bootUevents) writeFileSync(join(work, 'run', 'boot-uevents'), uevents.map(eventLine).join(''), { flag: 'a' });
-    return { rc, timeout, stdout: utf8(stdout), stderr: utf8(stderr), uevents, kmsg, changes, bugs };
+    return { rc, timeout, stdout: utf8(stdout), stderr: utf8(stderr), uevents, kmsg, changes, timedScans, bugs };
   }
 
   async end(): Promise<void> {

@@ -5,7 +5,9 @@
  * when a step is run, so a replay runs it at the same time. Log lines carry the
  * time: a step that logs is dated by its first line, and those between two
  * dated ones by how long steps took and an even pause after each. Zero is the
- * start of the AP bus, shortly before the kernel frees its initial memory.
+ * start of the AP bus, which is linked right behind the channel subsystem: from
+ * there to the scans that are between two dated steps it is what the 30 s timer
+ * takes (test/conformance/jiffies.ts).
  */
 import type { RecordedKernel, Recording } from './recording.js';
 
@@ -16,8 +18,15 @@ const BETWEEN: Readonly<Record<RecordedKernel, number>> = { '7.2': 0.644, '6.12'
 const SHORTEST = 0.2;
 const LONGEST = 1.2;
 
-/** From the start of the AP bus to the line that is looked for. */
-const BEFORE_FREEING = 0.5;
+/** The last line before the AP bus starts, and by how much. */
+const BEFORE_AP_BUS = 'cio: Channel measurement facility';
+const UNTIL_AP_BUS = 0.05;
+
+/** Where that line is missing: from the start of the AP bus until the kernel frees its initial memory. */
+const BEFORE_FREEING = 2;
+
+/** Fewer steps between two dates say nothing of the recording's own pace. */
+const FEWEST = 5;
 
 /** From the last line of the last module to the first step, on average over the recordings. */
 const LAST_MODULE = 'vfio_ap matrix: MDEV: Registered';
@@ -35,11 +44,16 @@ const UNTIL_LINE = 0.1;
 /** A step that takes no longer began shortly before its first line. */
 const SHORT_MS = 1000;
 
+/** Lines without a newline are read with the next one: the first line of a step may be of a step before. */
+const READ_LATE = /^Waited \d+ms for reset/;
+
 /** When no line tells, in seconds. */
 const USUAL_UPTIME = 3.5;
 
 /** The first step when no line tells. */
 const USUAL_START = 6;
+
+const FREEING = 'Freeing unused kernel image';
 
 interface Line {
   readonly time: number;
@@ -58,7 +72,9 @@ function logLines(dmesg: string): Line[] {
 
 /** When the AP bus started, in the log's time. */
 function zeroOf(lines: readonly Line[]): number | undefined {
-  const freeing = lines.find((line) => line.text.startsWith('Freeing unused kernel image'));
+  const before = lines.find((line) => line.text.startsWith(BEFORE_AP_BUS));
+  if (before) return before.time + UNTIL_AP_BUS;
+  const freeing = lines.find((line) => line.text.startsWith(FREEING));
   return freeing && freeing.time - BEFORE_FREEING;
 }
 
@@ -95,15 +111,16 @@ function dates({ steps, append }: Recording, kernel: RecordedKernel, lines: read
   const found = new Map<number, number>();
   const ready = append.includes('oracle.') ? undefined : lines.find((line) => line.text.startsWith(LAST_MODULE));
   if (ready) found.set(0, ready.time - zero + UNTIL_FIRST[kernel]);
-  let from = lines.findIndex((line) => line.time > zero + 2);
+  // What the modules logged may come again in a step.
+  let from = lines.findIndex((line) => line.text.startsWith(FREEING));
   for (const [at, { kmsg, ms }] of steps.entries()) {
     let first: number | undefined;
-    for (const { text } of kmsg) {
+    for (const [nth, { text }] of kmsg.entries()) {
       const start = text.split('\\x')[0]?.slice(0, 50) ?? '';
       const line = from < 0 ? -1 : lines.findIndex((one, n) => n >= from && one.text.startsWith(start));
       if (line < 0) continue;
       from = line + 1;
-      first ??= lines[line]?.time;
+      if (nth > 0 || !READ_LATE.test(text)) first ??= lines[line]?.time;
     }
     // In a long step the line may come at any time.
     if (first !== undefined && ms < SHORT_MS) found.set(at, first - zero - UNTIL_LINE);
@@ -132,7 +149,7 @@ function plausible(took: readonly number[], found: Dates): Dates {
 /** Starts of all steps, and one more; before the first and after the last known one at the pace of the whole. */
 function spread(took: readonly number[], known: Dates, usual: number): number[] {
   const [first, last] = [known[0], known.at(-1)];
-  const pace = first && last && last[0] > first[0] ? pause(took, first, last) : usual;
+  const pace = first && last && last[0] - first[0] >= FEWEST ? pause(took, first, last) : usual;
   const from = first ? first[1] - sum(took.slice(0, first[0])) - first[0] * pace : USUAL_START;
   const starts = [Math.max(1, from)];
   for (const at of took.keys()) {

@@ -64,6 +64,12 @@ t.test('what two runs of a kernel do differently is matched by a rule with a nam
   const scans = (after: string) => ({ changes: [change('/sys/bus/ap/scans', '1', after)] });
   t.equal(rules(scans('2'), {}), 'scan-timer');
   t.equal(rules(scans('4'), {}), 'different', 'the timer alone scans once');
+  const bindings = ['change@/devices/ap', 'BINDINGS=complete', 'COMPLETECOUNT=2'];
+  const early = { uevents: [bindings, ['a@/x']] };
+  const late = { uevents: [['a@/x'], bindings] };
+  t.equal(rules(early, late), 'different', 'without a scan by the timer, events have an order');
+  const timed = compareStep({ ...nothing, ...early }, { ...nothing, ...late }, { ...here, timedScan: true });
+  t.same(timed, { differences: [], rules: ['scan-timer'] });
 });
 
 t.test('a rule for steps of one recording does not reach another one with its number', async (t) => {

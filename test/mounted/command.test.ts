@@ -20,6 +20,7 @@ import {
   mountPoint,
   type Outcome,
   PROJECT,
+  plainNode,
   shell,
   TRANSPORT,
 } from '../support/mounted.js';
@@ -541,7 +542,7 @@ function running(
   seconds = 30,
 ): { child: ChildProcess; stdout: () => string; ended: Promise<number | null> } {
   const env = { ...process.env, AP_SYSFS: '', AP_SYSFS_RUNTIME_DIR: registry, NO_COLOR: '', DEBUG: '' };
-  const child = spawn(process.execPath, [COMMAND, ...line.split(' ')], { env, stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(...plainNode(COMMAND, ...line.split(' ')), { env, stdio: ['ignore', 'pipe', 'inherit'] });
   const limit = setTimeout(() => child.kill('SIGKILL'), seconds * 1000);
   let text = '';
   child.stdout.on('data', (data: Buffer) => {
@@ -835,7 +836,7 @@ t.test(
     await shell(`chown 65534:65534 ${directory} ${temporary}`);
     // /run is the real root's: the note goes where it would go without the name space.
     const program = `${process.execPath} ${COMMAND}`;
-    const script = `${program} mount ${directory} --machine small && ls ${directory}/bus/ap/devices; ls $TMPDIR; ${program} umount`;
+    const script = `${program} mount ${directory} --machine small && ls ${directory}/bus/ap/devices; ls $TMPDIR; ${program} umount ${directory}`;
     const { stdout, stderr } = await shell(
       `cd ${directory} && ${nobody} env -u AP_SYSFS_RUNTIME_DIR -u XDG_RUNTIME_DIR -u AP_SYSFS TMPDIR=${temporary} unshare -rm sh -c '${script}'`,
       30,

@@ -82,8 +82,8 @@ export const MORE: readonly (readonly [test: string, ...row: Row])[] = [
     'hw:',
     'a wrong command in a list is found too late',
     'lib/hardware/vocabulary.ts',
-    'run: parseCommand(command) }));',
-    'run: (m: Machine) => parseCommand(command)(m) }));',
+    '() => parseCommand(command, options)));',
+    '() => (m: Machine) => parseCommand(command, options)(m)));',
   ],
   [
     'control',
