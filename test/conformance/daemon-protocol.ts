@@ -1,13 +1,14 @@
 /**
  * What the runner asks of the daemon, over the IPC channel of child_process.
  */
+
+import type { TransportChoice } from '../../fs-tree/transport/transport.js';
 import type { BootOptions, Change, KmsgLine, PathState } from './recording.js';
-import type { TransportName } from './transports.js';
 
 export interface BootRequest extends BootOptions {
   /** Mount the tree here; without it the daemon only answers questions. */
   readonly mountPoint?: string;
-  readonly transport?: TransportName;
+  readonly transport?: TransportChoice;
   /** A directory that is /dev in the replay: gets the device nodes. */
   readonly devDir?: string;
 }
@@ -24,7 +25,7 @@ export interface Requests {
   watch: { in: { pid: number }; out: null };
   /** Waits until all programs wait (or never will). */
   state: { in: null; out: ProgramState };
-  /** Lets machine time pass until something happens, `most` ms at most; the result says how many. */
+  /** Lets machine time pass until something happens, `most` ns at most; the result says how many. */
   next: { in: { most: number }; out: number };
   /** A fatal signal for whoever waits inside the kernel. */
   interrupt: { in: null; out: null };

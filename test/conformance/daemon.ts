@@ -31,11 +31,14 @@ import { Quiet } from './quiet.js';
 import type { KmsgLine } from './recording.js';
 import { SleepServer } from './sleep-server.js';
 import { compareSnapshots, type Snapshot, takeQuietSnapshot, takeSnapshot } from './snapshot.js';
-import { AUTO, createTransport } from './transports.js';
+import { createTransport } from './transports.js';
 
 const MS = 1_000_000;
 /** The machine may be busy for so long after boot before it counts as up anyway. */
 const SETTLE_LIMIT = 2000 * MS;
+
+/** The clock counts whole ones: a fraction would never pass. */
+const nanoseconds = (ms: number): number => Math.round(ms * MS);
 
 /** When the modules are loaded, in machine time. */
 const MODULES_AT = 2000 * MS;
@@ -95,6 +98,7 @@ class Daemon {
   #world: World | undefined;
   #ops: ReplayOps | undefined;
   #transport: Transport | undefined;
+  #devDir: DevDir | undefined;
   #sleepers: SleepServer | undefined;
   readonly #quiet = new Quiet({
     answered: () => (this.#transport?.stats().answered ?? 0) + (this.#sleepers?.served ?? 0),
@@ -106,7 +110,7 @@ class Daemon {
 
   /** `uptime`: seconds since the kernel began to tick. */
   constructor(uptime: number) {
-    this.#clock = new JiffyClock(standingClock, uptime * 1000 * MS);
+    this.#clock = new JiffyClock(standingClock, nanoseconds(uptime * 1000));
   }
 
   get world(): World {
@@ -132,7 +136,10 @@ class Daemon {
       modules: [],
     });
     kernel.core.onBug = (_task, error) => this.#bugs.push(story(error));
-    if (request.devDir) new DevDir(request.devDir).follow(kernel.core.devtmpfs);
+    if (request.devDir) {
+      this.#devDir = new DevDir(request.devDir);
+      this.#devDir.follow(kernel.core.devtmpfs);
+    }
     kernel.core.log.subscribe(({ level, text }) => this.#kmsg.push({ level, text }));
     await kernel.boot();
     await this.#settle();
@@ -168,7 +175,7 @@ class Daemon {
         loadPending: async (id) => (await this.control({ file: 'load', line: `result ${id}` })).stdout === 'pending\n',
       });
       await this.#sleepers.listen();
-      this.#transport = createTransport(request.transport ?? AUTO, request.mountPoint, this.#ops);
+      this.#transport = createTransport(request.transport ?? 'auto', request.mountPoint, this.#ops);
       await this.#transport.mount();
     }
     const uevents = this.#uevents;
@@ -202,7 +209,7 @@ class Daemon {
   }
 
   async advance({ ms }: { ms: number }): Promise<null> {
-    await this.#passUntil(this.#clock.now() + ms * MS);
+    await this.#passUntil(this.#clock.now() + nanoseconds(ms));
     void this.#pump();
     return null;
   }
@@ -221,9 +228,9 @@ class Daemon {
   async next({ most }: { most: number }): Promise<number> {
     const begun = this.#clock.now();
     const events = [this.#sleepers?.nextWake, this.#clock.pendingTimers()[0]?.expires].filter((e) => e !== undefined);
-    const ns = Math.max(0, Math.min(...events, begun + most * MS) - begun);
-    await this.advance({ ms: ns / MS });
-    return (this.#clock.now() - begun) / MS;
+    await this.#passUntil(Math.max(begun, Math.min(...events, begun + most)));
+    void this.#pump();
+    return this.#clock.now() - begun;
   }
 
   interrupt(): null {
@@ -256,7 +263,9 @@ class Daemon {
   async end(): Promise<boolean> {
     this.#sleepers?.close();
     this.#clock.stop();
-    return (await this.#transport?.unmount()) ?? true;
+    const unmounted = (await this.#transport?.unmount()) ?? true;
+    this.#devDir?.close();
+    return unmounted;
   }
 
   /** Until nobody waits for a timer, or it takes too long (a poll that never ends). */

@@ -6,7 +6,7 @@
  * that is started later would hold /dev/fuse.
  */
 import { spawn, spawnSync } from 'node:child_process';
-import { mkdirSync, openSync, readSync, writeSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, readSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import type { DevNode, Devtmpfs } from '../../lib/driver-core/devtmpfs.js';
 
@@ -23,6 +23,7 @@ export class DevDir {
   readonly #dir: string;
   readonly #ask: number;
   readonly #ack: number;
+  #closed = false;
 
   constructor(dir: string) {
     this.#dir = dir;
@@ -50,7 +51,15 @@ export class DevDir {
     };
   }
 
+  /** Ends the helper; the directory follows nobody any more. */
+  close(): void {
+    this.#closed = true;
+    closeSync(this.#ask);
+    closeSync(this.#ack);
+  }
+
   #do(line: string): void {
+    if (this.#closed) return;
     writeSync(this.#ask, `${line}\n`);
     readSync(this.#ack, Buffer.alloc(1));
   }

@@ -18,11 +18,4 @@ export const KNOWN_DIFFERENCES: readonly KnownDifference[] = [
     reason:
       'lsmod counts a second user of zcrypt that no file around it shows; in 6.1 it lists a driver of the recording system',
   },
-  {
-    kernels: ['7.2', '6.12', '6.1'],
-    scenario: '81-mdev-remove-blocked',
-    step: 16,
-    reason:
-      'a second write to `remove` while the first one blocks: FUSE lets in one write at a time to a file, so the second never reaches the store',
-  },
 ];

@@ -7,7 +7,7 @@
  * running or ready to run (a process that waits for a processor is ready), none
  * has run since the last look, and the daemon has answered nothing meanwhile.
  */
-import { readdirSync, readFileSync } from 'node:fs';
+import { closeSync, openSync, readdirSync, readSync } from 'node:fs';
 import { setImmediate as turn, setTimeout as wait } from 'node:timers/promises';
 
 /**
@@ -136,11 +136,18 @@ function descendants(pid: number): number[] {
   return found;
 }
 
+/** Files of /proc are read by the thousand: into one buffer, in one piece. */
+const page = Buffer.alloc(4096);
+
 /** Empty if the process has ended. */
 function read(path: string): string {
+  let file: number | undefined;
   try {
-    return readFileSync(path, 'latin1');
+    file = openSync(path, 'r');
+    return page.toString('latin1', 0, readSync(file, page));
   } catch {
     return '';
+  } finally {
+    if (file !== undefined) closeSync(file);
   }
 }

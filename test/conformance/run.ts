@@ -5,6 +5,7 @@ import { createHash } from 'node:crypto';
 import { chmodSync, mkdtempSync, rmSync, statSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { TransportChoice } from '../../fs-tree/transport/transport.js';
 import { compareStep, type Difference } from './compare.js';
 import { DaemonProcess } from './daemon-process.js';
 import { packageRoot } from './package-root.js';
@@ -22,7 +23,6 @@ import { type Report, type ScenarioReport, type StepReport, total } from './repo
 import { type Pair, plainEffects, type RuleContext } from './rules.js';
 import { type Got, Session } from './session.js';
 import { type StepTimes, timeline, uptime } from './timeline.js';
-import type { TransportName } from './transports.js';
 
 export interface Job {
   readonly kernel: RecordedKernel;
@@ -31,7 +31,7 @@ export interface Job {
 
 export interface RunOptions {
   readonly recordings: string;
-  readonly transport: TransportName;
+  readonly transport: TransportChoice;
   /** Scenarios whose snapshots are taken through the mount. */
   readonly mount?: string | undefined;
   readonly jobs?: number | undefined;

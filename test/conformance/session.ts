@@ -10,16 +10,19 @@ import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as nothing, setImmediate as turn } from 'node:timers/promises';
+import type { TransportChoice } from '../../fs-tree/transport/transport.js';
 import { DaemonProcess } from './daemon-process.js';
 import type { Collected, RequestName, Requests } from './daemon-protocol.js';
 import { clientPrograms } from './programs.js';
 import type { BootOptions, Change, Effects, PathState } from './recording.js';
 import { compareSnapshots, MOST_ROUNDS, type Snapshot } from './snapshot.js';
 import type { StepTimes } from './timeline.js';
-import type { TransportName } from './transports.js';
 
+/** Machine time, in ns: whole numbers, so that no fraction is left that never passes. */
+const MS = 1_000_000;
+const SECOND = 1000 * MS;
 /** The recorder killed a step after so much time. */
-const STEP_LIMIT_MS = 30_000;
+const STEP_LIMIT = 30 * SECOND;
 /** The recorder looked at the trees at least twice, which took so long, in ms of machine time. */
 const SHORTEST_PAUSE_MS = 250;
 /** Real time between two looks at a step that has not ended; it shows at once when it ends. */
@@ -40,7 +43,7 @@ export interface SessionOptions {
   readonly packageRoot: string;
   /** Snapshots through the mount instead of the operations in memory. */
   readonly throughMount: boolean;
-  readonly transport?: TransportName;
+  readonly transport?: TransportChoice;
   /** What `uname -r` said where it was recorded. */
   readonly release?: string;
   /** Serves this machine, and others after it; without, there is one just for this machine. */
@@ -202,14 +205,14 @@ export class Session {
       if (this.#lines.length > 0) continue;
       if (quiet && dozes) {
         await this.#ask('advance', { ms: DOZE_MS });
-        passed += DOZE_MS;
+        passed += DOZE_MS * MS;
         wait = DOZE_MS;
       } else if (quiet && (pending > inBackground || sleeps)) {
         // Everybody waits: so time passes until something happens.
-        passed += await this.#ask('next', { most: Math.min(1000, STEP_LIMIT_MS - passed) });
+        passed += await this.#ask('next', { most: Math.min(SECOND, STEP_LIMIT - passed) });
         wait = 0;
       }
-      if (passed >= STEP_LIMIT_MS || Date.now() - started > HARD_LIMIT_MS) {
+      if (passed >= STEP_LIMIT || Date.now() - started > HARD_LIMIT_MS) {
         await this.#endStep(cmd, Number(begun?.split(' ')[1]));
         return { rc: 137, timeout: true };
       }

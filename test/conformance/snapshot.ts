@@ -55,7 +55,7 @@ export interface SnapshotOptions {
 
 const ROOT: Caller = { uid: 0, gid: 0, groups: [], pid: 1, comm: 'recorder' };
 
-/** How long a show may take, in real time; the recorder would have hung. */
+/** How long a show may take at least, in real time, before it counts as hanging; the recorder would have hung. */
 const SHOW_LIMIT_MS = 2000;
 
 export async function takeSnapshot(ops: Ops, kernel: Kernel, options: SnapshotOptions = {}): Promise<Snapshot> {
@@ -78,6 +78,10 @@ export const MOST_ROUNDS = 5;
 class Walker {
   readonly #found: Snapshot = new Map();
   readonly #last: [string, FileNode][] = [];
+  /** Reads so far, and what ends the one that hangs: one timer watches them all. */
+  #reads = 0;
+  #giveUp: () => void = () => undefined;
+
   constructor(
     readonly ops: Ops,
     readonly kernel: Kernel,
@@ -85,13 +89,26 @@ class Walker {
   ) {}
 
   async run(): Promise<Snapshot> {
+    let before = 0;
+    const watchdog = setInterval(() => {
+      if (this.#reads === before) this.#giveUp();
+      before = this.#reads;
+    }, SHOW_LIMIT_MS);
+    try {
+      await this.#walk();
+    } finally {
+      clearInterval(watchdog);
+    }
+    return this.#found;
+  }
+
+  async #walk(): Promise<void> {
     this.#devNodes();
     for (const root of SYS_ROOTS) {
       const node = this.#find(root);
       if (node) await this.#visit(`/sys/${root}`, node);
     }
     for (const [path, node] of this.#last) await this.#file(path, node);
-    return this.#found;
   }
 
   #find(path: string): Node | undefined {
@@ -173,17 +190,15 @@ class Walker {
     } catch (e) {
       return { open_errno: errnoOf(e) };
     }
-    let timer: NodeJS.Timeout | undefined;
-    const limit = new Promise<string>((_, reject) => {
-      timer = setTimeout(() => reject(new Error('show hangs')), SHOW_LIMIT_MS);
-    });
+    this.#reads++;
     try {
-      const bytes = await Promise.race([this.ops.read(ROOT, file, 0, 1 << 20), limit]);
+      const bytes = await new Promise<string>((resolve, reject) => {
+        this.#giveUp = () => reject(new Error('show hangs'));
+        this.ops.read(ROOT, file, 0, 1 << 20).then(resolve, reject);
+      });
       return { content: Buffer.from(bytes, 'latin1').toString('utf8') };
     } catch (e) {
       return { read_errno: errnoOf(e) };
-    } finally {
-      clearTimeout(timer);
     }
   }
 

@@ -11,7 +11,6 @@ import { cannotMount, isRoot, PROJECT } from '../support/mounted.js';
 import { nodeOpener } from './programs.js';
 import { bootOptions, DEFAULT_HARDWARE, type Effects, type Recording } from './recording.js';
 import { Session } from './session.js';
-import { AUTO } from './transports.js';
 
 const EMPTY: Recording = {
   ...{ scenario: 'x', title: '', kernel: '', hw: DEFAULT_HARDWARE, append: '', se: false, steps: [], dmesg: '' },
@@ -29,7 +28,13 @@ async function withMachine(recording: Partial<Recording>, body: (shell: Shell) =
   const base = mkdtempSync(join(tmpdir(), 'ap-sysfs-words-'));
   chmodSync(base, 0o755);
   const preload = nodeOpener(base, PROJECT);
-  const options = { work: join(base, '0'), packageRoot: PROJECT, throughMount: false, transport: AUTO, preload };
+  const options = {
+    work: join(base, '0'),
+    packageRoot: PROJECT,
+    throughMount: false,
+    transport: 'auto' as const,
+    preload,
+  };
   const session = await Session.start(
     { ...options, release: '7.2.13+deb14-s390x' },
     bootOptions({ ...EMPTY, ...recording }, '7.2', { start: 6, uptime: 3.5 }),
