@@ -18,6 +18,8 @@ export const FS_SUBTYPE = 'ap-sysfs';
 const PROBE_TIMEOUT_MS = 3000;
 
 interface MountInfo {
+  /** Minor number of its device. */
+  readonly minor: string;
   readonly path: string;
   readonly type: string;
   readonly source: string;
@@ -31,9 +33,11 @@ function mountsAt(path: string): MountInfo[] {
     .split('\n')
     .flatMap((line) => {
       const [left, right] = line.split(' - ');
-      const at = left?.split(' ')[4];
+      const [, , device, , at] = left?.split(' ') ?? [];
       const [type, source] = right?.split(' ') ?? [];
-      return at && type ? [{ path: plain(at), type, source: plain(source ?? '') }] : [];
+      return at && type
+        ? [{ minor: device?.split(':')[1] ?? '', path: plain(at), type, source: plain(source ?? '') }]
+        : [];
     })
     .filter((mount) => mount.path === path);
 }
@@ -41,6 +45,11 @@ function mountsAt(path: string): MountInfo[] {
 /** True while one of our trees is mounted exactly there. */
 export function isMounted(path: string): boolean {
   return mountsAt(path).some(({ type }) => type === `fuse.${FS_SUBTYPE}`);
+}
+
+/** What /sys/fs/fuse/connections calls the one that is mounted there. */
+export function connectionOf(path: string): string {
+  return mountsAt(path).at(-1)?.minor ?? '';
 }
 
 /** The absolute path without symbolic links, found without touching what may be mounted on it. */

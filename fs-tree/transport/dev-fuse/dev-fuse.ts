@@ -11,7 +11,7 @@
  *   who had the file open already notices (see inodes.ts).
  * Rules that keep the mount alive: nothing in this process touches the mounted
  * tree; lookups, listings and attributes never wait; no notification that takes
- * a directory's lock is written from the thread that answers.
+ * a directory's lock is written from the thread that answers (committer.ts).
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -21,6 +21,7 @@ import type { Ops } from '../../ops.js';
 import { checkDevice, detachCommand, FS_SUBTYPE, isMounted, prepareMountPoint } from '../mount-point.js';
 import { MountError, type Transport, type TransportOptions, type TransportStats } from '../transport.js';
 import { FuseDevice, pipeClassOf } from './device.js';
+import { Guardian } from './guardian.js';
 import { FuseServer, READ_BUFFER } from './server.js';
 
 /** How long requests may take to end after a signal before they are answered for their handlers. */
@@ -60,6 +61,7 @@ export class DevFuseTransport implements Transport {
   #mountPoint: string | undefined;
   #device: FuseDevice | undefined;
   #server: FuseServer | undefined;
+  #guardian: Guardian | undefined;
   #unmounting: Promise<boolean> | undefined;
   #watch: NodeJS.Timeout | undefined;
   readonly detached: Promise<void>;
@@ -84,6 +86,7 @@ export class DevFuseTransport implements Transport {
     if (problem) throw new MountError('no-permission', `--transport dev-fuse: ${problem}`);
     const path = await prepareMountPoint(this.#directory, this.#options.say ?? (() => undefined));
     this.#mountPoint = path;
+    this.#guardian = await Guardian.start(path);
     const device = new FuseDevice(READ_BUFFER);
     this.#device = device;
     try {
@@ -91,6 +94,7 @@ export class DevFuseTransport implements Transport {
     } catch (e) {
       this.#server = undefined;
       device.close();
+      this.#guardian?.dismiss();
       if (isMounted(path)) await takeAway(path);
       throw new MountError('refused', `mounting on ${path} was refused: ${e instanceof Error ? e.message : String(e)}`);
     }
@@ -123,11 +127,16 @@ export class DevFuseTransport implements Transport {
     const words = collect(child);
     const [status] = (await once(child, 'exit')) as [number | null];
     if (status !== 0) throw new Error((await words).trim() || `mount ended with ${status}`);
+    const names = this.#guardian?.watch(path) ?? false;
+    process.once('exit', () => {
+      if (this.#server?.committing) this.#guardian?.alarm();
+    });
     await new Promise<void>((resolve, reject) => {
       const timer = setTimeout(() => reject(new Error('no answer from /dev/fuse')), HELLO_MS);
       this.#server = new FuseServer({
         ops: this.#ops,
         device,
+        names,
         onHello: (problem) => {
           clearTimeout(timer);
           if (problem) reject(new Error(problem));
@@ -158,8 +167,10 @@ export class DevFuseTransport implements Transport {
     clearInterval(this.#watch);
     await this.#server.endAll(GRACE_MS);
     const clean = !isMounted(path) || (await takeAway(path));
+    await this.#server.drained();
     // Closing the device aborts the connection: whoever still holds a file open is let go.
     this.#device?.close();
+    this.#guardian?.dismiss();
     this.#sayDetached();
     return clean;
   }
