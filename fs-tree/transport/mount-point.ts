@@ -7,7 +7,7 @@
  */
 import { spawnSync } from 'node:child_process';
 import { accessSync, constants, existsSync, lstatSync, readdirSync, readFileSync, realpathSync } from 'node:fs';
-import { stat } from 'node:fs/promises';
+import { opendir } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { MountError } from './transport.js';
 
@@ -109,8 +109,9 @@ async function isStale(path: string, mount: MountInfo): Promise<boolean> {
   const timeout = new Promise<boolean>((done) => {
     timer = setTimeout(() => done(false), PROBE_TIMEOUT_MS);
   });
-  const probe = stat(path).then(
-    () => false,
+  // What stat says the kernel may remember; a listing it must ask for.
+  const probe = opendir(path).then(
+    (dir) => dir.close().then(() => false),
     (e: unknown) => isErrno(e, 'ENOTCONN') || isErrno(e, 'ECONNABORTED'),
   );
   try {
