@@ -123,7 +123,7 @@ async function isStale(path: string, mount: MountInfo): Promise<boolean> {
 
 /** The command that takes a mount away, whoever still uses it. */
 export function detachCommand(path: string): [string, ...string[]] {
-  return process.getuid?.() === 0 ? ['umount', '-l', path] : ['fusermount', '-u', '-z', path];
+  return process.getuid?.() === 0 ? ['umount', '-l', path] : [fusermount() ?? 'fusermount', '-u', '-z', path];
 }
 
 function detach(path: string): boolean {
@@ -149,13 +149,23 @@ export function checkDevice(): void {
 /** Is there what libfuse needs? @throws MountError */
 export function checkHost(): void {
   checkDevice();
-  if (process.getuid?.() !== 0 && !inPath('fusermount'))
+  // libfuse2 itself starts the older name, which the packages of both have.
+  if (process.getuid?.() !== 0 && !findProgram('fusermount'))
     throw new MountError('no-helper', 'the program fusermount is missing: install the package fuse3 (or fuse)');
 }
 
-function inPath(program: string): boolean {
+/** The helper that unmounts for ordinary users, and mounts: fuse3 calls it fusermount3, fuse2 fusermount. */
+export function fusermount(): string | undefined {
+  return findProgram('fusermount3') ?? findProgram('fusermount');
+}
+
+/** Its path; undefined: it is not there, or not for this user. */
+export function findProgram(name: string): string | undefined {
   const folders = [...(process.env.PATH ?? '').split(':'), '/bin', '/usr/bin'];
-  return folders.some((folder) => folder !== '' && isExecutable(join(folder, program)));
+  return folders
+    .filter((folder) => folder !== '')
+    .map((folder) => join(folder, name))
+    .find(isExecutable);
 }
 
 function isExecutable(path: string): boolean {

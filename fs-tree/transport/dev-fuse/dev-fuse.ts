@@ -2,7 +2,8 @@
  * The adapter that speaks the FUSE protocol itself, over /dev/fuse.
  *
  * Needs neither libfuse nor an addon, on any architecture; needs the right to
- * mount: root, or root of a user name space. What it leaves to FUSE:
+ * mount (root, or root of a user name space), or somebody who has mounted for
+ * this process (mount-helper.ts). What it leaves to FUSE:
  * - EINTR is what a client gets whose wait a signal ended; the kernel's sysfs
  *   says ERESTARTSYS, and tries again where the handler was set with SA_RESTART.
  * - statfs says that it is FUSE; lseek knows larger offsets; a write of nothing
@@ -22,6 +23,7 @@ import { checkDevice, detachCommand, FS_SUBTYPE, isMounted, prepareMountPoint } 
 import { MountError, type Transport, type TransportOptions, type TransportStats } from '../transport.js';
 import { FuseDevice, pipeClassOf } from './device.js';
 import { Guardian } from './guardian.js';
+import { handedOver } from './mount-helper.js';
 import { FuseServer, READ_BUFFER } from './server.js';
 
 /** How long requests may take to end after a signal before they are answered for their handlers. */
@@ -38,6 +40,7 @@ const CAP_SYS_ADMIN = 21n;
 
 /** What keeps this process from mounting this way; undefined: nothing. */
 export function devFuseProblem(): string | undefined {
+  if (handedOver()) return undefined;
   if (process.getuid?.() !== 0) return 'only root may mount (or root of a user name space: unshare -rm)';
   const mask = /^CapEff:\s*([0-9a-f]+)/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1];
   if (mask !== undefined && !((BigInt(`0x${mask}`) >> CAP_SYS_ADMIN) & 1n)) return 'this root has no CAP_SYS_ADMIN';
@@ -84,10 +87,11 @@ export class DevFuseTransport implements Transport {
     checkDevice();
     const problem = devFuseProblem();
     if (problem) throw new MountError('no-permission', `--transport dev-fuse: ${problem}`);
-    const path = await prepareMountPoint(this.#directory, this.#options.say ?? (() => undefined));
+    const mounted = handedOver();
+    const path = mounted?.path ?? (await prepareMountPoint(this.#directory, this.#options.say ?? (() => undefined)));
     this.#mountPoint = path;
     this.#guardian = await Guardian.start(path);
-    const device = new FuseDevice(READ_BUFFER);
+    const device = new FuseDevice(READ_BUFFER, mounted?.fd);
     this.#device = device;
     try {
       await this.#connect(path, device);
@@ -122,7 +126,7 @@ export class DevFuseTransport implements Transport {
 
   /** Mounts, and answers until the kernel has said hello. */
   async #connect(path: string, device: FuseDevice): Promise<void> {
-    const child = this.#mountCommand(path, device.fd);
+    const child = handedOver() ? inShell(['true'], 'ignore') : this.#mountCommand(path, device.fd);
     const Pipe = this.#options.reader === 'timer' ? undefined : pipeClassOf(child.stderr);
     const words = collect(child);
     const [status] = (await once(child, 'exit')) as [number | null];

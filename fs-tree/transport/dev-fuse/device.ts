@@ -59,11 +59,12 @@ export class FuseDevice {
 
   /**
    * @param bufferSize for the longest message
+   * @param fd of the open device, if somebody else has opened it, without waiting (O_NONBLOCK)
    * @throws ENOENT, EACCES and what else open(2) says
    */
-  constructor(bufferSize: number) {
+  constructor(bufferSize: number, fd?: number) {
     this.incoming = new Message(bufferSize);
-    this.fd = openSync('/dev/fuse', constants.O_RDWR | constants.O_NONBLOCK);
+    this.fd = fd ?? openSync('/dev/fuse', constants.O_RDWR | constants.O_NONBLOCK);
   }
 
   /** Begins to read; only once it is mounted. @param Pipe undefined: looks with a timer */
