@@ -29,12 +29,17 @@ export interface Mounting {
   readonly allowOther: boolean;
 }
 
-/** @param shell whether a mount that only a shell of ours sees will do */
+/** @param shell whether a mount that only a shell of ours sees will do @throws Failure if there is no way at all */
 export async function wayToMount({ transport }: Pick<Mounting, 'transport'>, shell: boolean): Promise<Way> {
   if (transport === 'fuse-native' || devFuseProblem() === undefined || process.getuid?.() === 0) return 'itself';
   if (helperProblem() === undefined) return 'fusermount';
   if (transport === 'auto' && (await addonLoads())) return 'itself';
-  return shell && nameSpaceProblem() === undefined ? 'name space' : 'itself';
+  const inside = nameSpaceProblem();
+  if (shell && inside === undefined) return 'name space';
+  throw new Failure(`this user cannot mount: ${helperProblem()}; nor does fuse-native load`, {
+    status: MOUNT_EXIT['no-helper'],
+    next: `${inside === undefined ? 'ap-sysfs start DIR    opens a shell in which a machine is mounted\n' : ''}ap-sysfs doctor       says what is missing`,
+  });
 }
 
 async function addonLoads(): Promise<boolean> {
