@@ -207,33 +207,43 @@ function lint() {
     fail(EXIT.build, 'format or lint failed: npm run format mends most of it');
 }
 
+/** Whether there is a way to mount without libfuse2: by fusermount3, or in a user name space. */
+async function mountsWithoutLibrary() {
+  if (isRoot) return mayMount();
+  const { wayToMount } = await import('../dist/scripts/launch.js');
+  return wayToMount({ transport: 'auto' }, true).then(
+    () => true,
+    () => false,
+  );
+}
+
 /** @param mounts false, 'any' (one way to mount is enough) or 'all' */
-function prepare({ mounts }) {
+async function prepare({ mounts }) {
   checkNode();
   install();
   build();
   if (!mounts) return;
-  if (mounts === 'all' || !mayMount()) systemPackages();
+  if (mounts === 'all' || !(await mountsWithoutLibrary())) systemPackages();
   fuseDevice();
 }
 
 const [command, ...rest] = process.argv.slice(2);
 switch (command) {
   case 'start':
-    prepare({ mounts: 'any' });
+    await prepare({ mounts: 'any' });
     // In this very process, so that Ctrl-C meets one process and not three.
     process.argv = [process.execPath, join(root, 'dist/scripts/ap-sysfs.js'), 'start', ...rest];
     await import('../dist/scripts/ap-sysfs.js');
     break;
   case 'test':
-    prepare({ mounts: 'all' });
+    await prepare({ mounts: 'all' });
     if (rest.length > 0) process.exit(await tap(rest));
     lint();
     if (!isRoot) say(`left to root: ${tests(isOf(NEED_ROOT)).join(', ')}`);
     process.exit(await tap(tests((path) => isRoot || !isOf(NEED_ROOT)(path))));
     break;
   case 'unit':
-    prepare({ mounts: false });
+    await prepare({ mounts: false });
     process.exit(await tap(tests((path) => !isOf(NEED_MOUNT)(path))));
     break;
   default:

@@ -56,14 +56,20 @@ export interface DaemonStart {
  * In the parent: starts the daemon, and waits until its tree answers or it has ended.
  * @param directory where it will mount
  * @param input what its standard input gives; undefined: nothing
+ * @param command what becomes the daemon; this very command unless given
  */
-export function startDaemon(directory: string, input: string | undefined): Promise<DaemonStart> {
+export function startDaemon(
+  directory: string,
+  input: string | undefined,
+  command: readonly [string, ...string[]] = [process.execPath, ...process.execArgv, ...process.argv.slice(1)],
+): Promise<DaemonStart> {
   const log = logFileFor(directory);
   const size = sizeOf(log);
   if (size > LONG_LOG) rmSync(log);
   const start = size > LONG_LOG ? 0 : size;
   const fd = openSync(log, 'a', 0o600);
-  const child = spawn(process.execPath, [...process.execArgv, ...process.argv.slice(1)], {
+  const [program, ...args] = command;
+  const child = spawn(program, args, {
     detached: true,
     stdio: [input === undefined ? 'ignore' : 'pipe', fd, fd, 'ipc'],
     env: { ...process.env, [LOG_VARIABLE]: log },

@@ -87,7 +87,7 @@ export function addWorldOptions(command: Command): Command {
     .addOption(
       new Option(
         '--transport <name>',
-        'dev-fuse (needs root, or unshare -rm), fuse-native (needs libfuse2), or auto: dev-fuse where it can',
+        'dev-fuse (root, or fusermount3 with python3 or perl), fuse-native (libfuse2), or auto: dev-fuse where it can',
       )
         .argParser(oneOf(['auto', ...TRANSPORTS]))
         .default('auto'),

@@ -7,6 +7,8 @@
  */
 export interface TreeChange {
   readonly op: 'add' | 'remove' | 'change';
+  /** What came or went, where the source tells. */
+  readonly what?: 'dir' | 'link' | 'group';
   /** `owner` of the directory in which it happened. */
   readonly dir: object;
   /** The name of the entry; of a group of files that came or went together the group's name. */

@@ -6,7 +6,7 @@ import { DevFuseTransport, devFuseProblem } from './dev-fuse/dev-fuse.js';
 import { FuseNativeTransport } from './fuse-native.js';
 import type { Transport, TransportChoice, TransportName, TransportOptions } from './transport.js';
 
-/** auto: dev-fuse where this process may mount, else fuse-native, which has fusermount to help. */
+/** auto: dev-fuse where this process may mount or somebody has mounted for it, else fuse-native. */
 export function chooseTransport(choice: TransportChoice): TransportName {
   if (choice !== 'auto') return choice;
   return devFuseProblem() === undefined ? 'dev-fuse' : 'fuse-native';

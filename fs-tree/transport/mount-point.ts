@@ -7,7 +7,7 @@
  */
 import { spawnSync } from 'node:child_process';
 import { accessSync, constants, existsSync, lstatSync, readdirSync, readFileSync, realpathSync } from 'node:fs';
-import { stat } from 'node:fs/promises';
+import { opendir } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { MountError } from './transport.js';
 
@@ -18,6 +18,8 @@ export const FS_SUBTYPE = 'ap-sysfs';
 const PROBE_TIMEOUT_MS = 3000;
 
 interface MountInfo {
+  /** Minor number of its device. */
+  readonly minor: string;
   readonly path: string;
   readonly type: string;
   readonly source: string;
@@ -31,9 +33,11 @@ function mountsAt(path: string): MountInfo[] {
     .split('\n')
     .flatMap((line) => {
       const [left, right] = line.split(' - ');
-      const at = left?.split(' ')[4];
+      const [, , device, , at] = left?.split(' ') ?? [];
       const [type, source] = right?.split(' ') ?? [];
-      return at && type ? [{ path: plain(at), type, source: plain(source ?? '') }] : [];
+      return at && type
+        ? [{ minor: device?.split(':')[1] ?? '', path: plain(at), type, source: plain(source ?? '') }]
+        : [];
     })
     .filter((mount) => mount.path === path);
 }
@@ -41,6 +45,11 @@ function mountsAt(path: string): MountInfo[] {
 /** True while one of our trees is mounted exactly there. */
 export function isMounted(path: string): boolean {
   return mountsAt(path).some(({ type }) => type === `fuse.${FS_SUBTYPE}`);
+}
+
+/** What /sys/fs/fuse/connections calls the one that is mounted there. */
+export function connectionOf(path: string): string {
+  return mountsAt(path).at(-1)?.minor ?? '';
 }
 
 /** The absolute path without symbolic links, found without touching what may be mounted on it. */
@@ -100,8 +109,9 @@ async function isStale(path: string, mount: MountInfo): Promise<boolean> {
   const timeout = new Promise<boolean>((done) => {
     timer = setTimeout(() => done(false), PROBE_TIMEOUT_MS);
   });
-  const probe = stat(path).then(
-    () => false,
+  // What stat says the kernel may remember; a listing it must ask for.
+  const probe = opendir(path).then(
+    (dir) => dir.close().then(() => false),
     (e: unknown) => isErrno(e, 'ENOTCONN') || isErrno(e, 'ECONNABORTED'),
   );
   try {
@@ -113,7 +123,7 @@ async function isStale(path: string, mount: MountInfo): Promise<boolean> {
 
 /** The command that takes a mount away, whoever still uses it. */
 export function detachCommand(path: string): [string, ...string[]] {
-  return process.getuid?.() === 0 ? ['umount', '-l', path] : ['fusermount', '-u', '-z', path];
+  return process.getuid?.() === 0 ? ['umount', '-l', path] : [fusermount() ?? 'fusermount', '-u', '-z', path];
 }
 
 function detach(path: string): boolean {
@@ -139,13 +149,23 @@ export function checkDevice(): void {
 /** Is there what libfuse needs? @throws MountError */
 export function checkHost(): void {
   checkDevice();
-  if (process.getuid?.() !== 0 && !inPath('fusermount'))
+  // libfuse2 itself starts the older name, which the packages of both have.
+  if (process.getuid?.() !== 0 && !findProgram('fusermount'))
     throw new MountError('no-helper', 'the program fusermount is missing: install the package fuse3 (or fuse)');
 }
 
-function inPath(program: string): boolean {
+/** The helper that unmounts for ordinary users, and mounts: fuse3 calls it fusermount3, fuse2 fusermount. */
+export function fusermount(): string | undefined {
+  return findProgram('fusermount3') ?? findProgram('fusermount');
+}
+
+/** Its path; undefined: it is not there, or not for this user. */
+export function findProgram(name: string): string | undefined {
   const folders = [...(process.env.PATH ?? '').split(':'), '/bin', '/usr/bin'];
-  return folders.some((folder) => folder !== '' && isExecutable(join(folder, program)));
+  return folders
+    .filter((folder) => folder !== '')
+    .map((folder) => join(folder, name))
+    .find(isExecutable);
 }
 
 function isExecutable(path: string): boolean {

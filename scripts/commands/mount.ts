@@ -10,6 +10,7 @@ import { thisHost } from '../doctor/host.js';
 import { EXIT } from '../exit-status.js';
 import { describeServed, whatToTry } from '../greeting.js';
 import { examples } from '../help.js';
+import { behindFusermount, endWithLauncher, launch, wayToMount } from '../launch.js';
 import { isPreset } from '../machine-file/presets.js';
 import { handedOver, type MachineSource } from '../machine-file/source.js';
 import { checkUser } from '../may-mount.js';
@@ -43,9 +44,13 @@ export function addMount(program: Command): void {
 async function run(directory: string, choices: MountChoices): Promise<number> {
   const log = daemonLog();
   checkUser(thisHost(), choices);
+  const way = await wayToMount(choices, false);
+  if (way !== 'itself' && choices.foreground) return launch(way, directory, choices);
   const machine = log === undefined ? machineSource(choices) : machineOfDaemon(choices);
-  if (log === undefined && !choices.foreground) return background(directory, machine);
+  if (log === undefined && !choices.foreground)
+    return way === 'itself' ? background(directory, machine) : behindHelper(directory, choices, machine);
   if (log !== undefined) endWithParent();
+  else endWithLauncher();
   // The model is large: only who serves it loads it.
   const { serve } = await import('../serve.js');
   const greet = (served: Served): void => print(`ap-sysfs: mounted on ${served.mountPoint}\n`);
@@ -58,8 +63,15 @@ async function run(directory: string, choices: MountChoices): Promise<number> {
 const machineOfDaemon = ({ machine }: MountChoices): MachineSource =>
   isPreset(machine) ? { name: machine } : handedOver(machine === '-' ? 'stdin' : machine);
 
-async function background(directory: string, machine: MachineSource): Promise<number> {
-  const { status, pid, log, words, served } = await startDaemon(resolve(directory), machine.text);
+async function behindHelper(directory: string, choices: MountChoices, machine: MachineSource): Promise<number> {
+  const { command, cleanUp } = await behindFusermount(directory, choices);
+  const status = await background(directory, machine, command);
+  if (status !== EXIT.ok) cleanUp();
+  return status;
+}
+
+async function background(directory: string, machine: MachineSource, command?: [string, ...string[]]): Promise<number> {
+  const { status, pid, log, words, served } = await startDaemon(resolve(directory), machine.text, command);
   process.stderr.write(words);
   if (status !== EXIT.ok || !served) {
     if (words === '') process.stderr.write(`ap-sysfs: the daemon ended without a word; its log is ${log}\n`);

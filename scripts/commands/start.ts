@@ -8,6 +8,7 @@ import { directoryName } from '../directory.js';
 import { thisHost } from '../doctor/host.js';
 import { describeServed, whatToTry } from '../greeting.js';
 import { examples } from '../help.js';
+import { endWithLauncher, isInside, launch, openShell, wayToMount } from '../launch.js';
 import { checkUser } from '../may-mount.js';
 import { print } from '../output/terminal.js';
 import type { Served } from '../serve.js';
@@ -24,16 +25,32 @@ export function addStart(program: Command): void {
     ['ap-sysfs start', 'the default machine on ./sys'],
     ['ap-sysfs start /tmp/z --machine small', 'one card with one domain'],
   ]).action(async (directory: string, choices: WorldChoices) => {
-    checkUser(thisHost(), choices);
-    const machine = machineSource(choices);
+    const way = await wayToMount(choices, true);
+    if (way !== 'name space') checkUser(thisHost(), choices);
     try {
       mkdirSync(directory);
     } catch {
       // It is there, perhaps with a dead mount on it; or it cannot be made, which the mount will explain.
     }
+    if (way !== 'itself') {
+      process.exitCode = await launch(way, directory, choices);
+      return;
+    }
+    endWithLauncher();
+    const machine = machineSource(choices);
     const { serve } = await import('../serve.js');
-    process.exitCode = await serve(directory, { ...choices, machine }, (served) => print(greeting(served)));
+    process.exitCode = await serve(directory, { ...choices, machine }, greet);
   });
+}
+
+function greet(served: Served): void {
+  print(greeting(served));
+  if (!isInside()) return;
+  print(`
+You may not mount for everybody here (ap-sysfs doctor says why), so this is a shell in a name space of its own, where you
+look like root: only here the machine is to be seen. exit takes it away.
+`);
+  openShell(served.mountPoint);
 }
 
 /** The tour is about the cards of the default machine. */

@@ -62,9 +62,10 @@ const CHECKS: Readonly<Record<string, Check>> = {
   },
 
   libfuse2: (host) => {
-    // Who may mount does without libfuse, by --transport dev-fuse.
-    const without = mayMount(host) ? optional : missing;
-    const only = mayMount(host) ? '; only --transport fuse-native needs it' : '';
+    // By --transport dev-fuse one does without.
+    const needless = mayMount(host) || isHelped(host);
+    const without = needless ? optional : missing;
+    const only = needless ? '; only --transport fuse-native needs it' : '';
     if (!hasLibrary(host, 'libfuse.so.2')) return without(`no libfuse.so.2${only}`, installLine(host, 'libfuse2'));
     const problem = host.addonProblem();
     return problem === undefined
@@ -73,9 +74,17 @@ const CHECKS: Readonly<Record<string, Check>> = {
   },
 
   fusermount: (host) => {
-    if (hasProgram(host, 'fusermount')) return ok('is there');
+    if (hasProgram(host, 'fusermount3') || hasProgram(host, 'fusermount')) return ok('is there');
     const mend = installLine(host, 'fusermount');
     return host.uid === 0 ? optional('not there; ordinary users need it', mend) : missing('not there', mend);
+  },
+
+  'python3 or perl': (host) => {
+    if (host.uid === 0) return ok('root needs neither');
+    if (hasProgram(host, 'python3') || hasProgram(host, 'perl')) return ok('receives what fusermount opens');
+    if (hasLibrary(host, 'libfuse.so.2') && host.addonProblem() === undefined)
+      return ok('neither is there, and fuse-native needs none');
+    return optional('neither is there: nobody receives what fusermount opens', 'install one of them');
   },
 
   'name of the user': (host) => {
@@ -123,6 +132,14 @@ function mayMount(host: Host): boolean {
   if (host.uid !== 0) return false;
   const mask = /^CapEff:\s*([0-9a-f]+)/m.exec(host.read('/proc/self/status') ?? '')?.[1];
   return mask === undefined || ((BigInt(`0x${mask}`) >> CAP_SYS_ADMIN) & 1n) === 1n;
+}
+
+/** Can fusermount mount for --transport dev-fuse? */
+function isHelped(host: Host): boolean {
+  return (
+    (hasProgram(host, 'fusermount3') || hasProgram(host, 'fusermount')) &&
+    (hasProgram(host, 'python3') || hasProgram(host, 'perl'))
+  );
 }
 
 /** May ordinary users let others in? */

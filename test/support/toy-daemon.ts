@@ -2,7 +2,8 @@
  * Mounts a toy, for tests: `node toy-daemon.js DIRECTORY [SHAPE]`. Without a
  * shape (a file made by operations.py) it is the toy tree. Commands on stdin,
  * one a line: `release`, `stats`, `notify` (of the toy's value), `quit`; each is
- * answered by a line on stdout.
+ * answered by a line on stdout. `wedge`: answers nobody for a second, takes the
+ * link bus/toy away, and answers nobody any more.
  */
 import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
@@ -52,6 +53,11 @@ try {
 }
 console.log('mounted');
 
+/** Nothing else runs in this thread meanwhile. */
+function busy(seconds: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, seconds * 1000);
+}
+
 let quitting = false;
 async function quit(): Promise<void> {
   if (quitting) return;
@@ -66,6 +72,12 @@ for await (const line of createInterface({ input: process.stdin })) {
   if (line === 'release') toy.release?.();
   if (line === 'notify') ops.notify(toy.device?.lookup('value') as FileNode);
   if (line === 'quit') await quit();
+  if (line === 'wedge') {
+    console.log('wedged');
+    busy(1);
+    void (toy.root.lookup('bus') as StaticDir).remove('toy');
+    busy(600);
+  }
   console.log(line === 'stats' ? JSON.stringify(transport.stats()) : 'ok');
 }
 // The test is gone, perhaps killed: so are we.

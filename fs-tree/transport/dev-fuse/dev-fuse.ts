@@ -2,7 +2,8 @@
  * The adapter that speaks the FUSE protocol itself, over /dev/fuse.
  *
  * Needs neither libfuse nor an addon, on any architecture; needs the right to
- * mount: root, or root of a user name space. What it leaves to FUSE:
+ * mount (root, or root of a user name space), or somebody who has mounted for
+ * this process (mount-helper.ts). What it leaves to FUSE:
  * - EINTR is what a client gets whose wait a signal ended; the kernel's sysfs
  *   says ERESTARTSYS, and tries again where the handler was set with SA_RESTART.
  * - statfs says that it is FUSE; lseek knows larger offsets; a write of nothing
@@ -11,7 +12,7 @@
  *   who had the file open already notices (see inodes.ts).
  * Rules that keep the mount alive: nothing in this process touches the mounted
  * tree; lookups, listings and attributes never wait; no notification that takes
- * a directory's lock is written from the thread that answers.
+ * a directory's lock is written from the thread that answers (committer.ts).
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -21,6 +22,8 @@ import type { Ops } from '../../ops.js';
 import { checkDevice, detachCommand, FS_SUBTYPE, isMounted, prepareMountPoint } from '../mount-point.js';
 import { MountError, type Transport, type TransportOptions, type TransportStats } from '../transport.js';
 import { FuseDevice, pipeClassOf } from './device.js';
+import { Guardian } from './guardian.js';
+import { handedOver } from './mount-helper.js';
 import { FuseServer, READ_BUFFER } from './server.js';
 
 /** How long requests may take to end after a signal before they are answered for their handlers. */
@@ -37,6 +40,7 @@ const CAP_SYS_ADMIN = 21n;
 
 /** What keeps this process from mounting this way; undefined: nothing. */
 export function devFuseProblem(): string | undefined {
+  if (handedOver()) return undefined;
   if (process.getuid?.() !== 0) return 'only root may mount (or root of a user name space: unshare -rm)';
   const mask = /^CapEff:\s*([0-9a-f]+)/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1];
   if (mask !== undefined && !((BigInt(`0x${mask}`) >> CAP_SYS_ADMIN) & 1n)) return 'this root has no CAP_SYS_ADMIN';
@@ -60,6 +64,7 @@ export class DevFuseTransport implements Transport {
   #mountPoint: string | undefined;
   #device: FuseDevice | undefined;
   #server: FuseServer | undefined;
+  #guardian: Guardian | undefined;
   #unmounting: Promise<boolean> | undefined;
   #watch: NodeJS.Timeout | undefined;
   readonly detached: Promise<void>;
@@ -82,15 +87,18 @@ export class DevFuseTransport implements Transport {
     checkDevice();
     const problem = devFuseProblem();
     if (problem) throw new MountError('no-permission', `--transport dev-fuse: ${problem}`);
-    const path = await prepareMountPoint(this.#directory, this.#options.say ?? (() => undefined));
+    const mounted = handedOver();
+    const path = mounted?.path ?? (await prepareMountPoint(this.#directory, this.#options.say ?? (() => undefined)));
     this.#mountPoint = path;
-    const device = new FuseDevice(READ_BUFFER);
+    this.#guardian = await Guardian.start(path);
+    const device = new FuseDevice(READ_BUFFER, mounted?.fd);
     this.#device = device;
     try {
       await this.#connect(path, device);
     } catch (e) {
       this.#server = undefined;
       device.close();
+      this.#guardian?.dismiss();
       if (isMounted(path)) await takeAway(path);
       throw new MountError('refused', `mounting on ${path} was refused: ${e instanceof Error ? e.message : String(e)}`);
     }
@@ -118,16 +126,21 @@ export class DevFuseTransport implements Transport {
 
   /** Mounts, and answers until the kernel has said hello. */
   async #connect(path: string, device: FuseDevice): Promise<void> {
-    const child = this.#mountCommand(path, device.fd);
+    const child = handedOver() ? inShell(['true'], 'ignore') : this.#mountCommand(path, device.fd);
     const Pipe = this.#options.reader === 'timer' ? undefined : pipeClassOf(child.stderr);
     const words = collect(child);
     const [status] = (await once(child, 'exit')) as [number | null];
     if (status !== 0) throw new Error((await words).trim() || `mount ended with ${status}`);
+    const names = this.#guardian?.watch(path) ?? false;
+    process.once('exit', () => {
+      if (this.#server?.committing) this.#guardian?.alarm();
+    });
     await new Promise<void>((resolve, reject) => {
       const timer = setTimeout(() => reject(new Error('no answer from /dev/fuse')), HELLO_MS);
       this.#server = new FuseServer({
         ops: this.#ops,
         device,
+        names,
         onHello: (problem) => {
           clearTimeout(timer);
           if (problem) reject(new Error(problem));
@@ -158,8 +171,10 @@ export class DevFuseTransport implements Transport {
     clearInterval(this.#watch);
     await this.#server.endAll(GRACE_MS);
     const clean = !isMounted(path) || (await takeAway(path));
+    await this.#server.drained();
     // Closing the device aborts the connection: whoever still holds a file open is let go.
     this.#device?.close();
+    this.#guardian?.dismiss();
     this.#sayDetached();
     return clean;
   }

@@ -12,10 +12,11 @@
  * Should a later Node lose it, the device is looked at by a timer instead:
  * correct, but slow.
  *
- * One read gives one whole message. Writing never waits: replies are taken by
- * the kernel at once, and only notifications that take no lock are written.
+ * One read gives one whole message. Writing here never waits: replies are taken
+ * by the kernel at once, and so are notifications that take no lock. Those that
+ * do are written by another thread (see committer.ts).
  */
-import { closeSync, constants, openSync, readSync, writeSync } from 'node:fs';
+import { closeSync, constants, openSync, readSync, write, writeSync } from 'node:fs';
 import { Message } from './message.js';
 import { fuse_in_header } from './protocol.js';
 
@@ -53,14 +54,17 @@ export class FuseDevice {
   #handle: PipeHandle | undefined;
   #timer: NodeJS.Timeout | undefined;
   #closed = false;
+  /** Messages that other threads have yet to write. */
+  #elsewhere = 0;
 
   /**
    * @param bufferSize for the longest message
+   * @param fd of the open device, if somebody else has opened it, without waiting (O_NONBLOCK)
    * @throws ENOENT, EACCES and what else open(2) says
    */
-  constructor(bufferSize: number) {
+  constructor(bufferSize: number, fd?: number) {
     this.incoming = new Message(bufferSize);
-    this.fd = openSync('/dev/fuse', constants.O_RDWR | constants.O_NONBLOCK);
+    this.fd = fd ?? openSync('/dev/fuse', constants.O_RDWR | constants.O_NONBLOCK);
   }
 
   /** Begins to read; only once it is mounted. @param Pipe undefined: looks with a timer */
@@ -69,16 +73,38 @@ export class FuseDevice {
     if (!Pipe || !this.#waitWith(Pipe)) this.#timer = setInterval(() => this.#drain(), LOOK_MS);
   }
 
-  /** @throws ENOENT the request is gone (its client was killed) @throws ENODEV */
-  write(message: Message, length: number): void {
-    writeSync(this.fd, message.bytes, 0, length);
+  /** @throws ENOENT the request is gone (its client was killed) @throws ENODEV @throws EBADF it is closed */
+  write(bytes: Uint8Array, length: number): void {
+    // The number may be somebody else's by now.
+    if (this.#closed) throw Object.assign(new Error('closed'), { code: 'EBADF' });
+    writeSync(this.fd, bytes, 0, length);
   }
 
+  /** By one of libuv's threads, which may have to wait. @param done called in any case */
+  writeElsewhere(message: Uint8Array, done: () => void): void {
+    if (this.#closed) {
+      process.nextTick(done);
+      return;
+    }
+    this.#elsewhere++;
+    write(this.fd, message, 0, message.length, null, () => {
+      this.#elsewhere--;
+      if (this.#closed && this.#elsewhere === 0) this.#release();
+      done();
+    });
+  }
+
+  /** Ends the connection, unless another thread still writes: then as soon as it has. */
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
     this.#user = undefined;
     clearInterval(this.#timer);
+    // A thread that has yet to write must not meet another file of that number.
+    if (this.#elsewhere === 0) this.#release();
+  }
+
+  #release(): void {
     if (this.#handle) this.#handle.close();
     else closeSync(this.fd);
   }

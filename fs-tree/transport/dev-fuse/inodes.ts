@@ -19,6 +19,8 @@ export interface Inode {
   readonly node: Node;
   /** In which it was looked up first; undefined for the root. */
   readonly parent: Inode | undefined;
+  /** The name in it. */
+  readonly name: string;
   /** References that the kernel holds. */
   lookups: number;
   /** Stores in work. */
@@ -27,7 +29,14 @@ export interface Inode {
   openedBy: number;
   /** The inode that it stands in for. */
   twin: Inode | undefined;
+  /** The kernel finds it by its name without asking. */
+  remembered: boolean;
+  /** What was looked up in this directory last under each name; empty for what is no directory. */
+  readonly children: Map<string, Inode>;
 }
+
+/** Of what is no directory. */
+const NOTHING = new Map<string, Inode>();
 
 /** Told of the directories that the kernel knows. */
 export interface DirListener {
@@ -47,15 +56,7 @@ export class Inodes {
     root: Node,
     private readonly told: DirListener,
   ) {
-    this.#add({
-      nodeid: FUSE_ROOT_ID,
-      node: root,
-      parent: undefined,
-      lookups: 1,
-      stores: 0,
-      openedBy: 0,
-      twin: undefined,
-    });
+    this.#add(FUSE_ROOT_ID, root, undefined, '', undefined);
   }
 
   get size(): number {
@@ -72,14 +73,13 @@ export class Inodes {
   }
 
   /** The inode of a node that was looked up; the kernel holds one reference more. */
-  lookedUp(node: Node, parent: Inode): Inode {
+  lookedUp(node: Node, parent: Inode, name: string): Inode {
     const known = this.#current.get(node.ino);
     if (known && known.stores === 0) {
       known.lookups++;
       return known;
     }
-    const nodeid = ++this.#lastId;
-    return this.#add({ nodeid, node, parent, lookups: 1, stores: 0, openedBy: 0, twin: known });
+    return this.#add(++this.#lastId, node, parent, name, known);
   }
 
   forget(nodeid: number, lookups: number): void {
@@ -89,6 +89,8 @@ export class Inodes {
     if (inode.lookups > 0) return;
     this.#byId.delete(nodeid);
     this.#unchain(inode);
+    const { parent, name } = inode;
+    if (parent?.children.get(name) === inode) parent.children.delete(name);
     if (inode.node.kind !== 'dir') return;
     if (this.#dirs.get(inode.node.owner) === inode) this.#dirs.delete(inode.node.owner);
     this.told.dirForgotten(inode.node);
@@ -97,6 +99,10 @@ export class Inodes {
   /** All other inodes of the same node. */
   *twinsOf(inode: Inode): Generator<Inode> {
     for (let twin = this.#current.get(inode.node.ino); twin; twin = twin.twin) if (twin !== inode) yield twin;
+  }
+
+  hasTwin(inode: Inode): boolean {
+    return inode.twin !== undefined || this.#current.get(inode.node.ino) !== inode;
   }
 
   #unchain(inode: Inode): void {
@@ -108,8 +114,20 @@ export class Inodes {
     else this.#current.delete(ino);
   }
 
-  #add(inode: Inode): Inode {
-    const { nodeid, node } = inode;
+  #add(nodeid: number, node: Node, parent: Inode | undefined, name: string, twin: Inode | undefined): Inode {
+    const inode: Inode = {
+      nodeid,
+      node,
+      parent,
+      name,
+      lookups: 1,
+      stores: 0,
+      openedBy: 0,
+      twin,
+      remembered: false,
+      children: node.kind === 'dir' ? new Map() : NOTHING,
+    };
+    parent?.children.set(name, inode);
     this.#byId.set(nodeid, inode);
     this.#current.set(node.ino, inode);
     if (node.kind === 'dir') {

@@ -1,12 +1,14 @@
 /**
  * Operations on nodes: names, attributes, listings.
  *
- * Attributes are remembered by the kernel, and taken back by notifications that
- * wait for nobody. Names are not: the notification that takes one back waits
- * for the directory's lock, which a client may hold while it waits for us. A
- * daemon that is killed while it writes one would leave both waiting for ever.
- * (FUSE_NOTIFY_INC_EPOCH takes no lock, but unhashes what it expires: a mount
- * below such a directory would be detached.) So each lookup is a request.
+ * Names and attributes are remembered by the kernel until they are taken back
+ * (notifier.ts). Not remembered, so that each use of it is a request:
+ * - that a name is not there: it may come at any time;
+ * - names in directories that nobody tells of (guests and their trees);
+ * - names of files with a store: who opens one whose store is blocked gets an
+ *   inode with locks of its own (inodes.ts);
+ * - attributes in the answer to a lookup, where they change by themselves: of
+ *   directories, and of inodes that stand in for each other.
  */
 import { KernelError } from '../../../lib/errno.js';
 import type { DirEntry } from '../../kernfs/node.js';
@@ -34,8 +36,10 @@ export class NodeOperations {
   readonly #files: FileOperations;
   readonly #dirs = new Map<number, OpenDir>();
   #lastHandle = 0;
-  /** The kernel may keep attributes. */
-  mayRemember = false;
+  /** The kernel may remember attributes. */
+  attrs = false;
+  /** The kernel may remember names. */
+  names = false;
   readonly table: OperationTable = {
     LOOKUP: () => this.#lookup(),
     FORGET: () => this.#forget(),
@@ -61,11 +65,20 @@ export class NodeOperations {
 
   #lookup(): number {
     const dir = this.#x.inode();
-    const node = this.#x.ops.lookup(SOMEBODY, dir.node, this.#x.request.name(IN));
+    const name = this.#x.request.name(IN);
+    const node = this.#x.ops.lookup(SOMEBODY, dir.node, name);
     const stat = this.#x.ops.getattr(SOMEBODY, node);
-    const inode = this.#x.inodes.lookedUp(node, dir);
-    putEntry(this.#x.reply, OUT, inode.nodeid, stat, { entry: 0, attr: this.#attrValid(inode) });
+    const inode = this.#x.inodes.lookedUp(node, dir, name);
+    inode.remembered = this.#nameStays(inode);
+    const alone = node.kind !== 'dir' && !this.#x.inodes.hasTwin(inode);
+    const valid = { entry: inode.remembered ? YEAR : 0, attr: alone ? this.#attrValid(inode) : 0 };
+    putEntry(this.#x.reply, OUT, inode.nodeid, stat, valid);
     return P.fuse_entry_out.size;
+  }
+
+  #nameStays({ node, parent }: Inode): boolean {
+    if (!this.names || parent?.node.kind !== 'dir' || !parent.node.changes) return false;
+    return node.kind !== 'file' || !node.store;
   }
 
   #forget(): number {
@@ -156,7 +169,7 @@ export class NodeOperations {
 
   /** How long attributes hold: until a notification, where somebody tells of changes. */
   #attrValid({ node }: Inode): number {
-    return this.mayRemember && (node.kind !== 'dir' || node.changes) ? YEAR : 0;
+    return this.attrs && (node.kind !== 'dir' || node.changes) ? YEAR : 0;
   }
 
   // Directories.

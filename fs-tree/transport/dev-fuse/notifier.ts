@@ -1,40 +1,48 @@
 /**
  * What the kernel is told without having asked.
  *
- * Only notifications that take no lock in the kernel are sent, so that sending
- * one never waits for a client that itself waits for us: INVAL_INODE for
- * attributes alone (offset -1), and POLL. They go out before any reply that
- * could let somebody know of the change, so nobody finds old attributes after a
- * store has returned. Replies that are under way with older attributes are
- * dropped by the kernel, which counts versions (Linux 5.8 and newer).
+ * Attributes are taken back by INVAL_INODE with offset -1, which takes no lock:
+ * it is written before any reply that could let somebody know of the change, so
+ * nobody finds old ones after a store has returned. Replies that are under way
+ * with older attributes are dropped by the kernel, which counts versions (Linux
+ * 5.8 and newer). An inode that the kernel is about to make is not there to be
+ * told: so attributes of what changes by itself come to stay with the answer to
+ * GETATTR only, which is asked for an inode that is there (node-operations.ts).
  *
- * One case is left: a client got its first answer about a node, but has not yet
- * made the inode, and there is nothing to notify. Until it has, it is tried
- * again; whoever comes by path meanwhile looks the name up anew anyway.
+ * Names are taken back by INVAL_ENTRY, which waits for the directory's lock: it
+ * goes by way of the committer as soon as the tree has changed, and replies of
+ * stores and shows, and the wake-ups of poll, go after it. Names that come need
+ * no word: that a name is not there is never remembered. A directory that goes
+ * takes all names below it with it, for those who still stand in it.
+ *
+ * Never sent: NOTIFY_DELETE (it takes the file's own lock too, which its writer
+ * holds), FUSE_NOTIFY_INC_EPOCH (it unhashes all that it expires, and what
+ * somebody has mounted below would be detached).
  */
 import type { ChangeSource, TreeChange } from '../../kernfs/changes.js';
 import type { DirNode } from '../../kernfs/node.js';
+import type { Committer } from './committer.js';
 import type { FuseDevice } from './device.js';
 import type { DirListener, Inode, Inodes } from './inodes.js';
 import { from, Message } from './message.js';
-import { FUSE_NOTIFY, fuse_notify_inval_inode_out, fuse_notify_poll_wakeup_out, fuse_out_header } from './protocol.js';
+import * as P from './protocol.js';
+import { FUSE_NOTIFY } from './protocol.js';
 
-/** How long a client may take from an answer to its inode, before it is tried again. */
-const RETRY_MS = 1;
-
-const BODY = fuse_out_header.size;
+const BODY = P.fuse_out_header.size;
 
 export class Notifier implements DirListener {
   /** What the kernel knows; it tells us of directories. */
   inodes: Inodes | undefined;
-  readonly #out = new Message(BODY + fuse_notify_inval_inode_out.size);
+  readonly #out = new Message(BODY + P.fuse_notify_inval_inode_out.size);
   readonly #stale = new Set<Inode>();
   /** Each tree of which the kernel knows directories, and what ends listening to it. */
   readonly #heard = new Map<ChangeSource, { dirs: number; readonly stop: () => void }>();
   #due = false;
-  #again: NodeJS.Timeout | undefined;
 
-  constructor(private readonly device: FuseDevice) {}
+  constructor(
+    private readonly device: FuseDevice,
+    private readonly committer: Committer,
+  ) {}
 
   /** The kernel got to know a directory. There may be several trees in one mount, which come and go. */
   dirKnown({ changes }: DirNode): void {
@@ -53,9 +61,24 @@ export class Notifier implements DirListener {
   }
 
   /** Names came or went in a directory: its link count and times may be others. */
-  #changed({ dir }: TreeChange): void {
-    const inode = this.inodes?.dirOf(dir);
-    if (inode) this.staleAttr(inode);
+  #changed(change: TreeChange): void {
+    const dir = this.inodes?.dirOf(change.dir);
+    if (!dir) return;
+    this.staleAttr(dir);
+    if (change.op !== 'add') this.#checkNames(dir, change);
+  }
+
+  #checkNames(dir: Inode, { what, name }: TreeChange): void {
+    const gone = dir.children.get(name);
+    if (gone && !isThere(gone)) this.#takeBack(gone);
+    // A group is called after none of its files.
+    if (what === 'group') for (const file of dir.children.values()) if (!isThere(file)) this.#takeBack(file);
+  }
+
+  #takeBack(inode: Inode): void {
+    if (inode.remembered && inode.parent) this.committer.write(invalEntry(inode.parent.nodeid, inode.name));
+    inode.remembered = false;
+    for (const below of inode.children.values()) this.#takeBack(below);
   }
 
   staleAttr(inode: Inode): void {
@@ -65,45 +88,60 @@ export class Notifier implements DirListener {
     queueMicrotask(() => this.flush());
   }
 
-  /** Sends what is due. */
+  /** Sends what is due about attributes. */
   flush(): void {
     if (!this.#due) return;
     this.#due = false;
-    const { at, size } = fuse_notify_inval_inode_out;
+    const { at, size } = P.fuse_notify_inval_inode_out;
     for (const inode of this.#stale) {
       this.#out.setU64(from(BODY, at.ino), inode.nodeid);
       this.#out.setU64(from(BODY, at.off), -1);
       this.#out.setU64(from(BODY, at.len), 0);
-      if (this.#send(FUSE_NOTIFY.INVAL_INODE, size) || inode.lookups <= 0) this.#stale.delete(inode);
+      this.#send(FUSE_NOTIFY.INVAL_INODE, size);
     }
-    if (this.#stale.size > 0) this.#again ??= setTimeout(() => this.#retry(), RETRY_MS);
+    this.#stale.clear();
   }
 
-  #retry(): void {
-    this.#again = undefined;
-    this.#due = true;
-    this.flush();
-  }
-
-  /** Whoever polls with this handle asks again. */
+  /** Whoever polls with this handle asks again, and finds nothing older than the event. */
   pollWakeup(kh: number): void {
-    const { at, size } = fuse_notify_poll_wakeup_out;
-    this.#out.setU64(from(BODY, at.kh), kh);
-    this.#send(FUSE_NOTIFY.POLL, size);
+    this.committer.after(() => {
+      const { at, size } = P.fuse_notify_poll_wakeup_out;
+      this.#out.setU64(from(BODY, at.kh), kh);
+      this.#send(FUSE_NOTIFY.POLL, size);
+    });
   }
 
-  /** @returns false if the kernel does not know the inode */
-  #send(code: number, length: number): boolean {
-    const { at } = fuse_out_header;
-    this.#out.setU32(at.len, BODY + length);
-    this.#out.setI32(at.error, code);
-    this.#out.setU64(at.unique, 0);
+  #send(code: number, length: number): void {
+    putHeader(this.#out, code, length);
     try {
-      this.device.write(this.#out, BODY + length);
-      return true;
-    } catch (e) {
-      // Anything else: nothing is mounted any more.
-      return (e as NodeJS.ErrnoException).code !== 'ENOENT';
+      this.device.write(this.#out.bytes, BODY + length);
+    } catch {
+      // The kernel does not know the inode (any more), or nothing is mounted any more.
     }
   }
+}
+
+function putHeader(out: Message, code: number, length: number): void {
+  const { at } = P.fuse_out_header;
+  out.setU32(at.len, BODY + length);
+  out.setI32(at.error, code);
+  out.setU64(at.unique, 0);
+}
+
+/** A message of its own: it is written later. */
+function invalEntry(parent: number, name: string): Buffer {
+  const { at, size } = P.fuse_notify_inval_entry_out;
+  const length = size + name.length + 1;
+  const out = new Message(BODY + length);
+  putHeader(out, FUSE_NOTIFY.INVAL_ENTRY, length);
+  out.setU64(from(BODY, at.parent), parent);
+  out.setU32(from(BODY, at.namelen), name.length);
+  out.setText(BODY + size, name);
+  return out.bytes;
+}
+
+/** Whether a lookup would find it today. */
+function isThere({ node, parent, name }: Inode): boolean {
+  const dir = parent?.node;
+  return dir?.kind === 'dir' && dir.alive && dir.lookup(name)?.ino === node.ino;
 }

@@ -5,10 +5,16 @@
  * or when a handler that waits has ended. A FUSE_INTERRUPT is a signal for the
  * caller of a request that waits: interruptible waits end with EINTR, the
  * others do not look at it. A reply is never sent twice, whatever happens.
+ *
+ * Replies of reads and writes go after the names that were taken back before
+ * (committer.ts): who learns of a change by them finds nothing older. Nothing
+ * else may wait for that: lookups, listings, changes of attributes and refused
+ * new names are asked with a directory's lock in hand.
  */
 import { ERRNO, isKernelError, KernelError } from '../../../lib/errno.js';
 import type { Ops } from '../../ops.js';
 import { RequestCaller } from './caller.js';
+import { Committer } from './committer.js';
 import type { DeviceUser, FuseDevice } from './device.js';
 import { Exchange, IN, type Later, NO_REPLY, type Operation, OUT } from './exchange.js';
 import { FileOperations } from './file-operations.js';
@@ -51,6 +57,8 @@ interface Waiting {
 export interface ServerOptions {
   readonly ops: Ops;
   readonly device: FuseDevice;
+  /** The kernel may remember names: there is somebody to free it should we be killed (guardian.ts). */
+  readonly names: boolean;
   /** The kernel has said hello, or cannot be talked to. */
   readonly onHello: (problem?: string) => void;
   readonly onEnd: () => void;
@@ -61,6 +69,7 @@ export class FuseServer implements DeviceUser {
   readonly #options: ServerOptions;
   readonly #in: Message;
   readonly #out = new Message(OUT + MAX_TRANSFER);
+  readonly #committer: Committer;
   readonly #notifier: Notifier;
   readonly #files: FileOperations;
   readonly #nodes: NodeOperations;
@@ -74,7 +83,8 @@ export class FuseServer implements DeviceUser {
   constructor(options: ServerOptions) {
     this.#options = options;
     this.#in = options.device.incoming;
-    this.#notifier = new Notifier(options.device);
+    this.#committer = new Committer(options.device);
+    this.#notifier = new Notifier(options.device, this.#committer);
     this.inodes = new Inodes(options.ops.root, this.#notifier);
     this.#notifier.inodes = this.inodes;
     const later: Later = (body, put) => this.#later(body, put);
@@ -119,6 +129,16 @@ export class FuseServer implements DeviceUser {
     for (const { end } of [...this.#waiting.values()]) end(ERRNO.EINTR);
   }
 
+  /** Resolves when nothing is left that another thread has to write. */
+  drained(): Promise<void> {
+    return this.#committer.drained();
+  }
+
+  /** Another thread may wait for a directory's lock now. */
+  get committing(): boolean {
+    return !this.#committer.idle;
+  }
+
   #work(opcode: number): number {
     if (opcode === FUSE.INTERRUPT) {
       this.#waiting.get(this.#in.u64(from(IN, fuse_interrupt_in.at.unique)))?.caller.interrupt();
@@ -155,7 +175,8 @@ export class FuseServer implements DeviceUser {
     out.setU16(from(OUT, at.congestion_threshold), MAX_BACKGROUND);
     out.setU32(from(OUT, at.max_write), MAX_TRANSFER);
     out.setU32(from(OUT, at.time_gran), 1);
-    this.#nodes.mayRemember = minor >= VERSIONED_ATTR;
+    this.#nodes.attrs = minor >= VERSIONED_ATTR;
+    this.#nodes.names = this.#options.names;
     this.#options.onHello();
     return size;
   }
@@ -171,14 +192,14 @@ export class FuseServer implements DeviceUser {
     }
     const unique = this.#in.u64(fuse_in_header.at.unique);
     const caller = new RequestCaller(this.#in.u32(fuse_in_header.at.pid));
-    const end = (error: number): void => {
-      if (this.#waiting.delete(unique)) this.#refuse(unique, error);
+    // What is taken back before the reply is due goes out before it.
+    const once = (reply: () => void): void => {
+      if (this.#waiting.delete(unique)) this.#committer.after(reply);
     };
+    const end = (error: number): void => once(() => this.#refuse(unique, error));
     this.#waiting.set(unique, { caller, end });
     body(caller).then(
-      (result) => {
-        if (this.#waiting.delete(unique)) this.#reply(unique, put(result));
-      },
+      (result) => once(() => this.#reply(unique, put(result))),
       (e: unknown) => end(this.#errnoOf(e)),
     );
     return NO_REPLY;
@@ -201,7 +222,7 @@ export class FuseServer implements DeviceUser {
     out.setU64(at.unique, unique);
     this.answered++;
     try {
-      this.#options.device.write(out, OUT + length);
+      this.#options.device.write(out.bytes, OUT + length);
     } catch (e) {
       const { code } = e as NodeJS.ErrnoException;
       // Nobody waits for it any more, or nothing is mounted any more.
