@@ -26,8 +26,9 @@ import type { ApMessage } from './message.js';
 import type { ApParameters } from './parameters.js';
 import { Poll } from './poll.js';
 import { ApQueue } from './queue.js';
-import { DevState, SmState } from './queue-sm.js';
+import type { SmState } from './queue-sm.js';
 import { Scan } from './scan.js';
+import { RemovalEvent, type RemovalStep, StateEvent } from './trace.js';
 
 export interface ApBusOptions {
   readonly parameters?: ApParameters;
@@ -69,7 +70,7 @@ export class ApBus {
   readonly scan: Scan;
   readonly bindings: Bindings;
   /** Receives the removal steps of a queue, in order. */
-  onRemovalStep: ((queue: ApQueue, step: 'prepare' | 'driver' | 'zapq' | 'inactive') => void) | undefined;
+  onRemovalStep: ((queue: ApQueue, step: RemovalStep) => void) | undefined;
 
   constructor(core: DriverCore, hw: ApInstructions, profile: Profile, options: ApBusOptions = {}) {
     this.core = core;
@@ -229,12 +230,7 @@ export class ApBus {
 
   traceState(aq: ApQueue, before: SmState): void {
     const { trace } = this.core.ports;
-    if (!trace.enabled) return;
-    trace.emit({
-      kind: 'ap.state',
-      text: `${aq.name} ${SmState[before]} -> ${SmState[aq.smState]} (${DevState[aq.devState]})`,
-      data: { queue: aq.name },
-    });
+    if (trace.enabled) trace.emit(new StateEvent(aq.name, before, aq.smState, aq.devState));
   }
 
   /** One step of a request on its way through a queue. @param how by which instruction, or why */
@@ -248,10 +244,10 @@ export class ApBus {
     });
   }
 
-  traceRemoval(aq: ApQueue, step: 'prepare' | 'driver' | 'zapq' | 'inactive'): void {
+  traceRemoval(aq: ApQueue, step: RemovalStep): void {
     this.onRemovalStep?.(aq, step);
     const { trace } = this.core.ports;
-    if (trace.enabled) trace.emit({ kind: 'ap.remove', text: `${aq.name} ${step}`, data: { queue: aq.name, step } });
+    if (trace.enabled) trace.emit(new RemovalEvent(aq.name, step));
   }
 
   /** /sys/module/ap of a kernel with the bus built in: a name and its parameters. */
