@@ -35,6 +35,8 @@ export class ApCard extends Device {
   readonly maxMsgSize: number;
   config: boolean;
   chkstop: boolean;
+  /** Its queue devices by domain. */
+  readonly queues: (ApQueue | undefined)[] = [];
   /** Requests queued on this card so far. */
   totalRequestCount = 0;
 

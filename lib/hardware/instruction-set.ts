@@ -25,6 +25,7 @@ import type { Machine } from './machine.js';
 import { queueName } from './names.js';
 import type { HardwareQueue } from './queue.js';
 import { NO_REPLY } from './replies.js';
+import { statusWord } from './status.js';
 
 /** What one issuer of instructions sees of the machine. */
 export interface HardwareView {
@@ -42,14 +43,7 @@ export interface HardwareView {
 const NO_INFO: TapqInfo = { fac: 0, bs: 0, at: 0, nd: 0, ml: 0, qd: 0 };
 
 /** The status of an instruction that no queue answered. */
-export const queueless = (responseCode: number): ApQueueStatus => ({
-  queueEmpty: false,
-  repliesWaiting: false,
-  queueFull: false,
-  async: false,
-  irqEnabled: false,
-  responseCode,
-});
+export const queueless = (responseCode: number): ApQueueStatus => statusWord(responseCode);
 
 /** All instructions but AQIC: these the machine executes for every issuer. */
 export abstract class InterpretedInstructions {

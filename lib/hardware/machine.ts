@@ -160,8 +160,10 @@ export class Machine {
   /** The queue of a plugged card, reachable or not; it comes into being here. */
   queue(qid: Qid): HardwareQueue | undefined {
     const adapter = this.adapters.get(qid >> 8);
-    if (!adapter) return undefined;
-    const domain = qid & 0xff;
+    return adapter && this.#queueOf(adapter, qid & 0xff);
+  }
+
+  #queueOf(adapter: Adapter, domain: number): HardwareQueue {
     let queue = adapter.queues.get(domain);
     if (!queue) {
       queue = new HardwareQueue(this, adapter, domain);
@@ -174,7 +176,8 @@ export class Machine {
   reachableQueue(qid: Qid): HardwareQueue | undefined {
     const apid = qid >> 8;
     if (!this.adapterMask.has(apid) || !this.usageDomains.has(qid & 0xff)) return undefined;
-    return this.adapters.get(apid)?.present ? this.queue(qid) : undefined;
+    const adapter = this.adapters.get(apid);
+    return adapter?.present ? this.#queueOf(adapter, qid & 0xff) : undefined;
   }
 
   /** Queues that something has touched so far, by queue number. */

@@ -16,6 +16,7 @@ import type { Machine } from './machine.js';
 import { queueName } from './names.js';
 import { NO_REPLY, Replies } from './replies.js';
 import { faultyReply, type ReplyFault } from './reply-fault.js';
+import { STATUS, statusWord } from './status.js';
 
 /** Instructions of one queue that are counted and that faults can be injected into. */
 export const QUEUE_INSTRUCTIONS = ['tapq', 'rapq', 'zapq', 'aqic', 'nqap', 'dqap', 'bapq', 'aapq'] as const;
@@ -78,10 +79,12 @@ export class HardwareQueue {
   #irq: InterruptTarget | undefined;
   #irqPollsLeft = 0;
   #assocPollsLeft = 0;
+  /** When a running reset is done; 0: none runs. */
   #resetUntil: Nanoseconds = 0;
   #timer: Timer | undefined;
-  readonly #timerOptions: { readonly name: string };
-  readonly #whenDue = (): void => this.#work();
+  /** Made with the first request: most queues of a machine never get one. */
+  #timerOptions: { readonly name: string } | undefined;
+  #whenDue: (() => void) | undefined;
 
   constructor(machine: Machine, adapter: Adapter, domain: number) {
     this.#machine = machine;
@@ -89,7 +92,6 @@ export class HardwareQueue {
     this.qid = mkQid(adapter.id, domain);
     this.hold = machine.holdNewQueues;
     this.bindState = this.#unboundState();
-    this.#timerOptions = { name: `ap.reply ${this.name}` };
   }
 
   get adapter(): Adapter {
@@ -284,7 +286,10 @@ export class HardwareQueue {
       this.resetPollsLeft--;
       return this.#status(RC.RESET_IN_PROGRESS);
     }
-    if (this.#machine.ports.clock.now() < this.#resetUntil) return this.#status(RC.RESET_IN_PROGRESS);
+    if (this.#resetUntil > 0) {
+      if (this.#machine.ports.clock.now() < this.#resetUntil) return this.#status(RC.RESET_IN_PROGRESS);
+      this.#resetUntil = 0;
+    }
     const isReset = instruction === 'rapq' || instruction === 'zapq';
     if (this.asyncResponse !== 0 && !isReset) return { ...this.#status(this.asyncResponse), async: true };
     return undefined;
@@ -307,7 +312,8 @@ export class HardwareQueue {
     if (fbit) this.bindState = this.#unboundState();
     else if (this.bindState === 0) this.bindState = this.#boundState();
     this.resetPollsLeft = this.resetPolls ?? this.#machine.resetPolls;
-    this.#resetUntil = this.#machine.ports.clock.now() + (this.resetDuration ?? this.#machine.resetDuration);
+    const duration = this.resetDuration ?? this.#machine.resetDuration;
+    this.#resetUntil = duration > 0 ? this.#machine.ports.clock.now() + duration : 0;
     return this.#status(RC.NORMAL);
   }
 
@@ -323,14 +329,15 @@ export class HardwareQueue {
   }
 
   #status(responseCode: number): ApQueueStatus {
-    return {
-      queueEmpty: this.#requests.length + this.#replies.length === 0,
-      repliesWaiting: this.#replies.length > 0,
-      queueFull: this.#isFull(),
-      async: false,
-      irqEnabled: this.irqEnabled,
+    const replies = this.#replies.length;
+    const contents = this.#requests.length + replies;
+    return statusWord(
       responseCode,
-    };
+      (contents === 0 ? STATUS.EMPTY : 0) |
+        (replies > 0 ? STATUS.REPLIES : 0) |
+        (contents >= this.#adapter.description.depth ? STATUS.FULL : 0) |
+        (this.irqEnabled ? STATUS.IRQ : 0),
+    );
   }
 
   get #isSecure(): boolean {
@@ -355,6 +362,8 @@ export class HardwareQueue {
     if (this.hold || !first || this.#timer) return;
     const { clock } = this.#machine.ports;
     const delay = Math.max(0, first.due - clock.now());
+    this.#timerOptions ??= { name: `ap.reply ${this.name}` };
+    this.#whenDue ??= () => this.#work();
     this.#timer = clock.after(delay, this.#whenDue, this.#timerOptions);
   }
 
