@@ -46,7 +46,7 @@ export const SEED_002: readonly Row[] = [
     '2-5',
     'bind does not ask the masks',
     'lib/ap/bus.ts',
-    "if (host !== drv.ops.isDefault) throw new KernelError('ENODEV');",
+    "if (host !== drv.ops.isDefault) throw NOT_MINE;",
     '',
   ],
   [

@@ -32,7 +32,7 @@ export const SEED_004: readonly Row[] = [
     '4-4',
     'an override does not count',
     'lib/ap/bus.ts',
-    "if (dev.driverOverride !== drv.name) throw new KernelError('ENODEV');",
+    "if (dev.driverOverride !== drv.name) throw NOT_MINE;",
     '',
   ],
   [
