@@ -85,7 +85,8 @@ export class Adapter {
   present = true;
   /** Response code that SCLP gives to every (de)configure request instead of doing it. */
   sclpResponse: number | undefined;
-  readonly queues = new Map<number, HardwareQueue>();
+  /** By domain; undefined: nothing has touched it. */
+  readonly queues: (HardwareQueue | undefined)[] = [];
   /** Where work takes time by the card's speed: until then it is busy. */
   #busyUntil: Nanoseconds = 0;
 
@@ -134,7 +135,7 @@ export class Adapter {
   /** Deconfigured, check-stopped, pulled: what the queues held and their interrupts are gone. */
   loseQueueState(): void {
     this.#busyUntil = 0;
-    for (const queue of this.queues.values()) queue.loseState();
+    for (const queue of this.queues) queue?.loseState();
   }
 
   /** "CEX8 cca" as commands spell it. */

@@ -147,7 +147,7 @@ export class Machine {
 
   setUsageDomain(domain: number, on: boolean): boolean {
     if (!this.usageDomains.set(domain, on)) return false;
-    if (!on) for (const adapter of this.adapters.values()) adapter.queues.get(domain)?.loseState();
+    if (!on) for (const adapter of this.adapters.values()) adapter.queues[domain]?.loseState();
     return true;
   }
 
@@ -164,12 +164,8 @@ export class Machine {
   }
 
   #queueOf(adapter: Adapter, domain: number): HardwareQueue {
-    let queue = adapter.queues.get(domain);
-    if (!queue) {
-      queue = new HardwareQueue(this, adapter, domain);
-      adapter.queues.set(domain, queue);
-    }
-    return queue;
+    adapter.queues[domain] ??= new HardwareQueue(this, adapter, domain);
+    return adapter.queues[domain];
   }
 
   /** The queue that instructions of this partition reach; undefined: response code 01. */
@@ -182,7 +178,10 @@ export class Machine {
 
   /** Queues that something has touched so far, by queue number. */
   touchedQueues(): HardwareQueue[] {
-    return [...this.adapters.values()].flatMap((adapter) => [...adapter.queues.values()]).sort((a, b) => a.qid - b.qid);
+    const touched = [...this.adapters.values()].flatMap((adapter) =>
+      adapter.queues.filter((queue) => queue !== undefined),
+    );
+    return touched.sort((a, b) => a.qid - b.qid);
   }
 
   /** Stops (or starts) answering on all queues, also those to come. */

@@ -42,6 +42,9 @@ export interface InterruptTarget {
   readonly indicator: number;
 }
 
+/** None ever comes into this list. */
+const NO_REQUESTS: Request[] = [];
+
 export class HardwareQueue {
   readonly qid: number;
 
@@ -74,8 +77,9 @@ export class HardwareQueue {
   readonly #adapter: Adapter;
   readonly #counts: number[] = [0, 0, 0, 0, 0, 0, 0, 0];
   #injected: Map<QueueInstruction, { rc: number; left: number }> | undefined;
-  #requests: Request[] = [];
-  readonly #replies = new Replies();
+  /** Of its own from the first request on: most queues of a machine never get one. */
+  #requests: Request[] = NO_REQUESTS;
+  #replies: Replies | undefined;
   #irq: InterruptTarget | undefined;
   #irqPollsLeft = 0;
   #assocPollsLeft = 0;
@@ -112,7 +116,7 @@ export class HardwareQueue {
   }
 
   get replies(): number {
-    return this.#replies.length;
+    return this.#replies?.length ?? 0;
   }
 
   get interruptTarget(): InterruptTarget | undefined {
@@ -128,7 +132,7 @@ export class HardwareQueue {
     const set = [this.hold, this.busy, this.resetPollsLeft, this.asyncResponse, this.irqPolls];
     return (
       set.some(Boolean) ||
-      this.#requests.length + this.#replies.length > 0 ||
+      this.requests + this.replies > 0 ||
       this.bindState !== this.#unboundState() ||
       (this.#injected?.size ?? 0) > 0 ||
       [this.resetDuration, this.resetPolls, this.replyFault].some((knob) => knob !== undefined)
@@ -175,6 +179,7 @@ export class HardwareQueue {
       return this.#status(RC.MESSAGE_TOO_BIG);
     }
     if (this.#isFull()) return this.#status(RC.Q_FULL);
+    if (this.#requests === NO_REQUESTS) this.#requests = [];
     this.#requests.push({ psmid, message: copied(message), due: this.hold ? 0 : this.#due(message) });
     this.#schedule();
     return this.#status(RC.NORMAL);
@@ -183,8 +188,8 @@ export class HardwareQueue {
   /** @param room bytes of the buffer @param resume goes on where the last part ended */
   dqap(room: number, resume: boolean): DqapResult {
     let refused = this.#begin('dqap');
-    if (!refused && this.#replies.cannotResume(resume)) refused = this.#status(RC.NO_FIRST_PART);
-    const part = refused ? undefined : this.#replies.take(room, resume);
+    if (!refused && (this.#replies?.cannotResume(resume) ?? resume)) refused = this.#status(RC.NO_FIRST_PART);
+    const part = refused ? undefined : this.#replies?.take(room, resume);
     const status = this.#poll(part ? undefined : (refused ?? this.#status(RC.NO_PENDING_REPLY)));
     return { status, ...(part ?? NO_REPLY) };
   }
@@ -219,8 +224,8 @@ export class HardwareQueue {
 
   /** Everything in the queue vanishes, unanswered. */
   dropContents(): void {
-    this.#requests = [];
-    this.#replies.clear();
+    this.#requests = NO_REQUESTS;
+    this.#replies?.clear();
     this.#timer?.cancel();
     this.#timer = undefined;
   }
@@ -325,12 +330,12 @@ export class HardwareQueue {
   }
 
   #isFull(): boolean {
-    return this.#requests.length + this.#replies.length >= this.#adapter.description.depth;
+    return this.requests + this.replies >= this.#adapter.description.depth;
   }
 
   #status(responseCode: number): ApQueueStatus {
-    const replies = this.#replies.length;
-    const contents = this.#requests.length + replies;
+    const { replies } = this;
+    const contents = this.requests + replies;
     return statusWord(
       responseCode,
       (contents === 0 ? STATUS.EMPTY : 0) |
@@ -377,6 +382,7 @@ export class HardwareQueue {
       this.#requests.shift();
       const message = this.#answer(first.message);
       if (!message) continue;
+      this.#replies ??= new Replies();
       this.#replies.push({ psmid: first.psmid, message });
       this.answered++;
       replied = true;
