@@ -20,7 +20,8 @@ function section(name: string, what: string, benchmarks: readonly Benchmark[]): 
     name,
     what,
     async run({ runs, say }, only) {
-      const wanted = benchmarks.filter((one) => only.some((part) => one.name.includes(part)));
+      const parts = only.filter((part) => part !== name);
+      const wanted = benchmarks.filter((one) => parts.some((part) => one.name.includes(part)));
       const all: Measured[] = [];
       for (const benchmark of wanted.length > 0 ? wanted : benchmarks) {
         say(benchmark.name);

@@ -84,6 +84,11 @@ export class Served {
     return Served.start(process.execPath, [join(PROJECT, 'dist/scripts/ap-sysfs.js'), ...words], seconds);
   }
 
+  /** What it has said on stderr. */
+  get words(): string {
+    return this.#words;
+  }
+
   get pid(): number {
     return this.#child.pid ?? 0;
   }
