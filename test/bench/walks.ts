@@ -1,6 +1,7 @@
 /**
  * Walks over whole trees: `find` on the full machine against a tmpfs with the
- * same names, and `lszcrypt -V`. Client and server share one CPU.
+ * same names, and `lszcrypt -V`. Client and server share one CPU; what counts
+ * is the CPU time of both.
  */
 import { existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -16,31 +17,43 @@ const KINDS = [
 ] as const;
 type Kind = (typeof KINDS)[number];
 
-/** Microseconds on the wall. */
-async function find(directory: string, { words }: Kind): Promise<number> {
-  const begin = performance.now();
-  await program('taskset', ['-c', '0', 'sh', '-c', 'find "$@" > /dev/null', 'sh', directory, ...words], 300);
-  return 1000 * (performance.now() - begin);
+/** Where walks begin: sixteen cards with their queues, and the directory that has a link for every queue. */
+const BEGIN = 'devices/ap/card0[0-9a-f] bus/ap/devices';
+
+/** The shell's own report: seconds of CPU of the children, user and system. */
+const TIMED = `cd "$1" && TIMEFORMAT="%U %S"; n=$2; shift 2
+{ time for ((i = 0; i < n; i++)); do find ${BEGIN} "$@" > /dev/null; done; } 2>&1`;
+
+/** Microseconds of CPU of so many walks, with those of the server. */
+async function find(directory: string, { words }: Kind, server?: Served, times = 1): Promise<number> {
+  const before = server?.cpu ?? 0;
+  const said = await program(
+    'taskset',
+    ['-c', '0', 'bash', '-c', TIMED, 'sh', directory, String(times), ...words],
+    300,
+  );
+  const [user = Number.NaN, system = Number.NaN] = said.trim().split(' ').map(Number);
+  return 1e6 * (user + system + (server?.cpu ?? 0) - before);
 }
 
 async function countNodes(directory: string): Promise<number> {
-  return Number(await program('sh', ['-c', 'find "$1" | wc -l', 'sh', directory], 300));
+  return Number(await program('sh', ['-c', `cd "$1" && find ${BEGIN} | wc -l`, 'sh', directory], 300));
 }
 
 /** The same directories, files and links, in memory. @returns the copy; whoever asked takes it away */
-async function copyTree(from: string, cards: string): Promise<string> {
+async function copyTree(from: string): Promise<string> {
   const to = mkdtempSync(join(TMPFS, 'ap-sysfs-bench-'));
-  const words = ['-c', `cd "$1" && find ${cards} -printf '%y %p\\t%l\\n'`, 'sh', from];
+  const words = ['-c', `cd "$1" && find ${BEGIN} -printf '%y %p\\t%l\\n'`, 'sh', from];
   for (const line of (await program('sh', words, 300)).split('\n')) {
     const [path = '', target = ''] = line.slice(2).split('\t');
-    if (line.startsWith('d')) mkdirSync(join(to, path));
+    if (line.startsWith('d')) mkdirSync(join(to, path), { recursive: true });
     else if (line.startsWith('l')) symlinkSync(target, join(to, path));
     else if (line !== '') writeFileSync(join(to, path), '');
   }
   return to;
 }
 
-/** Microseconds a node: the first walk over a fresh mount, the middle one of those behind it, and in memory. */
+/** Microseconds of CPU a node: the first walk over a fresh mount, the middle one of those behind it, and in memory. */
 interface Walks {
   readonly nodes: number;
   readonly cold: number;
@@ -51,17 +64,16 @@ interface Walks {
 async function walks(kind: Kind, { quick, runs }: Effort): Promise<Walks> {
   const served = await Served.machine(quick ? 'large' : 'full', 'dev-fuse', 120);
   await served.pin('0');
-  const tree = join(served.directory, 'devices/ap');
-  const cold = await find(tree, kind);
+  const cold = await find(served.directory, kind, served);
   const warm: number[] = [];
-  for (let n = 0; n < runs; n++) warm.push(await find(tree, kind));
-  const nodes = await countNodes(tree);
-  // A part of it will do: what a node costs in memory does not depend on how many there are.
-  const copy = await copyTree(tree, 'card0[0-9a-f]');
+  for (let n = 0; n < runs; n++) warm.push(await find(served.directory, kind, served));
+  const nodes = await countNodes(served.directory);
+  const copy = await copyTree(served.directory);
   const inMemory: number[] = [];
   try {
     const copied = await countNodes(copy);
-    for (let n = 0; n < Math.max(5, runs); n++) inMemory.push((await find(copy, kind)) / copied);
+    const times = Math.ceil(200_000 / copied);
+    for (let n = 0; n < runs; n++) inMemory.push((await find(copy, kind, undefined, times)) / (copied * times));
   } finally {
     rmSync(copy, { recursive: true });
     await served.end();
@@ -97,7 +109,7 @@ export const FIND: Section = {
     }
     return {
       title: 'Walking the tree',
-      words: `devices/ap of the machine \`${effort.quick ? 'large' : 'full'}\` over dev-fuse; microseconds of wall time a node. Cold: the first walk after the mount.`,
+      words: `${BEGIN} of the machine \`${effort.quick ? 'large' : 'full'}\` over dev-fuse; microseconds of CPU a node, of find and of the mount. Cold: the first walk after the mount.`,
       columns: ['walk', '', 'nodes', 'us a node', 'tmpfs', 'x tmpfs'],
       rows,
       targets,
