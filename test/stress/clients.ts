@@ -69,7 +69,9 @@ async function main(): Promise<boolean> {
   clearInterval(watch);
 
   const third = Math.floor(resident.length / 3);
-  const [before, after] = [mean(resident.slice(0, third)), mean(resident.slice(-third))];
+  const [before, middle, after] = [0, third, resident.length - third].map((at) =>
+    mean(resident.slice(at, at + third)),
+  ) as [number, number, number];
   const growth = 100 * (after / before - 1);
   const [early, late] = [percentile99(first), percentile99(last)];
   const drift = late / early;
@@ -80,7 +82,7 @@ async function main(): Promise<boolean> {
     growth <= MEMORY_LIMIT && drift <= DRIFT_LIMIT && unfair.length === 0 && served.words === '' && rounds > 0;
   console.log(
     `stress: ${count} clients, ${(seconds / 60).toFixed(1)} min, ${rounds} rounds, ${unfair.length} unfair answers; ` +
-      `memory ${before.toFixed(1)} -> ${after.toFixed(1)} MiB (${growth >= 0 ? '+' : ''}${growth.toFixed(1)} %, limit +${MEMORY_LIMIT} %); ` +
+      `memory ${before.toFixed(1)}, ${middle.toFixed(1)}, ${after.toFixed(1)} MiB (${growth >= 0 ? '+' : ''}${growth.toFixed(1)} %, limit +${MEMORY_LIMIT} %); ` +
       `p99 of the first and last ${EDGE} s ${early.toFixed(1)} -> ${late.toFixed(1)} ms (x ${drift.toFixed(2)}, limit x ${DRIFT_LIMIT}): ` +
       (good ? 'ok' : 'NOT ok'),
   );
