@@ -102,9 +102,7 @@ function report(systems: readonly System[], measured: ReadonlyMap<Case, Figures>
   const against = (['sysfs', 'C single', 'C multi', 'fuse-native'] as const).filter((name) => names.includes(name));
   return {
     title: 'File operations',
-    words:
-      `${COSTS} C: low-level API of libfuse3, names and attributes not remembered, or ("cached") for ever; dev-fuse ` +
-      'remembers them too, and says what changes.',
+    words: `${COSTS} C: low-level API of libfuse3; names and attributes are not remembered, or ("cached") for ever.`,
     columns: ['operation', 'clients', 'CPUs', ...names, ...against.map((name) => `x ${name}`)],
     rows: [...measured].map(([{ operation, clients, cpus }, figures]) => [
       operation === 'open' ? 'open+read+close' : operation,
