@@ -51,7 +51,11 @@ export interface CryptoPort {
   modExp(base: Uint8Array, exponent: Uint8Array, modulus: Uint8Array): Uint8Array;
 }
 
-/** One line of the machine's story. `kind` is dotted: "ap.instr", "lock.take", "uevent", ... */
+/**
+ * One line of the machine's story. `kind` is dotted: "ap.instr", "lock.take", "uevent", ...
+ * It never changes, but its words may be made only when somebody reads them:
+ * of a full machine's half a million events hardly any is ever read.
+ */
 export interface TraceEvent {
   readonly kind: string;
   readonly text: string;

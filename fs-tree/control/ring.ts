@@ -2,30 +2,32 @@
  * What happened lately: the last entries of a stream, and how many fell out.
  */
 export class Ring<T> {
-  readonly #entries: T[] = [];
-  dropped = 0;
+  readonly #entries: (T | undefined)[];
+  /** Entries pushed since the last clear. */
+  #pushed = 0;
 
-  constructor(readonly capacity: number) {}
-
-  push(entry: T): void {
-    this.#entries.push(entry);
-    // Trimmed in steps, so that a push costs the same however long the ring is.
-    if (this.#entries.length >= this.capacity * 2) this.#trim();
+  constructor(readonly capacity: number) {
+    this.#entries = new Array<undefined>(capacity).fill(undefined);
   }
 
+  /** Entries that were overwritten. */
+  get dropped(): number {
+    return Math.max(0, this.#pushed - this.capacity);
+  }
+
+  push(entry: T): void {
+    this.#entries[this.#pushed++ % this.capacity] = entry;
+  }
+
+  /** Oldest first. */
   entries(): readonly T[] {
-    if (this.#entries.length > this.capacity) this.#trim();
-    return this.#entries;
+    const first = this.#pushed > this.capacity ? this.#pushed % this.capacity : 0;
+    const kept = [...this.#entries.slice(first), ...this.#entries.slice(0, first)];
+    return kept.slice(0, Math.min(this.#pushed, this.capacity)) as T[];
   }
 
   clear(): void {
-    this.#entries.length = 0;
-    this.dropped = 0;
-  }
-
-  #trim(): void {
-    const surplus = this.#entries.length - this.capacity;
-    this.#entries.splice(0, surplus);
-    this.dropped += surplus;
+    this.#entries.fill(undefined);
+    this.#pushed = 0;
   }
 }

@@ -68,8 +68,11 @@ export class InodeAttrs {
   readonly #gid: number;
   readonly #cacheSize: number;
   readonly #changed = new WeakMap<object, Map<number, NodeAttrs>>();
-  /** Inode number to the time when it was looked up, oldest first. */
-  readonly #inodes = new Map<number, number>();
+  /** Some node has attributes of its own; mostly none has. */
+  #someChanged = false;
+  /** Inode number to the time when it was looked up: the latest ones, and those before them. */
+  #young = new Map<number, number>();
+  #old = new Map<number, number>();
 
   constructor(options: InodeAttrsOptions) {
     this.#now = options.now;
@@ -122,6 +125,7 @@ export class InodeAttrs {
    * @param owner the directory's
    */
   entriesChanged(owner: object): void {
+    if (!this.#someChanged) return;
     for (const attrs of this.#changed.get(owner)?.values() ?? []) attrs.mtime = attrs.ctime = this.#now();
   }
 
@@ -152,10 +156,11 @@ export class InodeAttrs {
   }
 
   #find(node: Node): NodeAttrs | undefined {
-    return this.#changed.get(node.owner)?.get(node.ino);
+    return this.#someChanged ? this.#changed.get(node.owner)?.get(node.ino) : undefined;
   }
 
   #make(node: Node): NodeAttrs {
+    this.#someChanged = true;
     let of = this.#changed.get(node.owner);
     if (!of) this.#changed.set(node.owner, (of = new Map()));
     let attrs = of.get(node.ino);
@@ -175,14 +180,15 @@ export class InodeAttrs {
     return attrs;
   }
 
-  #inodeTime(node: Node): number {
-    let time = this.#inodes.get(node.ino);
+  #inodeTime({ ino }: Node): number {
+    let time = this.#young.get(ino) ?? this.#old.get(ino);
     if (time === undefined) {
       time = this.#now();
-      this.#inodes.set(node.ino, time);
-      if (this.#inodes.size > this.#cacheSize) {
-        const oldest = this.#inodes.keys().next();
-        if (!oldest.done) this.#inodes.delete(oldest.value);
+      this.#young.set(ino, time);
+      // The older half goes at once: finding the oldest one each time costs more the longer a walk is.
+      if (this.#young.size > this.#cacheSize / 2) {
+        this.#old = this.#young;
+        this.#young = new Map();
       }
     }
     return time;

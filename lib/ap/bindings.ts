@@ -8,6 +8,7 @@ import { KernelError } from '../errno.js';
 import type { Nanoseconds } from '../ports.js';
 import { Completion } from '../sync/wait.js';
 import type { ApBus } from './bus.js';
+import type { ApQueue } from './queue.js';
 
 /** Where a check is made; kernels differ in which of them count. */
 export type BindingsOccasion = 'scan-end' | 'driver-registered' | 'probed';
@@ -15,6 +16,9 @@ export type BindingsOccasion = 'scan-end' | 'driver-registered' | 'probed';
 export class Bindings {
   readonly #ap: ApBus;
   readonly #completion = new Completion();
+  /** The kernel goes over all queues whenever it wants to know; that may be after each probe. */
+  #bound = 0;
+  #total = 0;
   /** Events sent (`bindings_complete_count`). */
   completeCount = 0;
 
@@ -24,13 +28,18 @@ export class Bindings {
 
   /** Bound and existing queue devices. A queue being probed or released counts as bound. */
   count(): { bound: number; total: number } {
-    let bound = 0;
-    let total = 0;
-    for (const aq of this.#ap.queues()) {
-      total++;
-      if (aq.driver) bound++;
-    }
-    return { bound, total };
+    return { bound: this.#bound, total: this.#total };
+  }
+
+  /** A queue device has come on the list of the bus, or has left it. */
+  listed(aq: ApQueue, on: boolean): void {
+    this.#total += on ? 1 : -1;
+    if (aq.driver) this.#bound += on ? 1 : -1;
+  }
+
+  /** A queue device on the list has got a driver, or lost it. */
+  driven(aq: ApQueue): void {
+    this.#bound += aq.driver ? 1 : -1;
   }
 
   /** The file `bindings`. */

@@ -11,8 +11,7 @@ import { Device, type DeviceType } from '../driver-core/device.js';
 import type { Driver } from '../driver-core/driver.js';
 import { Kobject } from '../driver-core/kobject.js';
 import { KernelError } from '../errno.js';
-import { type ApConfigInfo, type ApInstructions, mkQid, QCI } from '../hardware/instructions.js';
-import { cardName, queueName } from '../hardware/names.js';
+import { type ApConfigInfo, type ApInstructions, QCI } from '../hardware/instructions.js';
 import type { Profile } from '../profile/profile.js';
 import { Mutex } from '../sync/mutex.js';
 import type { Task } from '../sync/task.js';
@@ -26,8 +25,9 @@ import type { ApMessage } from './message.js';
 import type { ApParameters } from './parameters.js';
 import { Poll } from './poll.js';
 import { ApQueue } from './queue.js';
-import { DevState, SmState } from './queue-sm.js';
+import type { SmState } from './queue-sm.js';
 import { Scan } from './scan.js';
+import { RemovalEvent, type RemovalStep, StateEvent } from './trace.js';
 
 export interface ApBusOptions {
   readonly parameters?: ApParameters;
@@ -63,13 +63,15 @@ export class ApBus {
   usesInterrupts = false;
   /** Largest message any card takes, bytes; never shrinks. */
   maxMessageSize = 12 * 1024;
+  /** Card devices by number: every scan asks for each. */
+  readonly #cards: (ApCard | undefined)[] = [];
   /** Queues with a driver, in order of binding: those are polled. */
   readonly active = new ActiveQueues();
   readonly poll: Poll;
   readonly scan: Scan;
   readonly bindings: Bindings;
   /** Receives the removal steps of a queue, in order. */
-  onRemovalStep: ((queue: ApQueue, step: 'prepare' | 'driver' | 'zapq' | 'inactive') => void) | undefined;
+  onRemovalStep: ((queue: ApQueue, step: RemovalStep) => void) | undefined;
 
   constructor(core: DriverCore, hw: ApInstructions, profile: Profile, options: ApBusOptions = {}) {
     this.core = core;
@@ -85,6 +87,10 @@ export class ApBus {
       name: 'ap',
       groups: ['ap_bus'],
       match: (dev, drv) => this.#match(dev, drv),
+      listed: (dev, on) => this.#listed(dev, on),
+      driven: (dev) => {
+        if (dev instanceof ApQueue && dev.card.queues[dev.apqi] === dev) this.bindings.driven(dev);
+      },
       uevent: (dev, keys) => this.#uevent(dev, keys),
       probe: (task, dev, drv) => this.#probe(task, dev, drv),
       remove: (task, dev, drv) => this.#remove(task, dev, drv),
@@ -164,13 +170,11 @@ export class ApBus {
   }
 
   card(apid: number): ApCard | undefined {
-    const dev = this.bus.devices.get(cardName(apid));
-    return dev instanceof ApCard ? dev : undefined;
+    return this.#cards[apid];
   }
 
   queue(apid: number, apqi: number): ApQueue | undefined {
-    const dev = this.bus.devices.get(queueName(mkQid(apid, apqi)));
-    return dev instanceof ApQueue ? dev : undefined;
+    return this.#cards[apid]?.queues[apqi];
   }
 
   /** `ap_driver_register`: afterwards the bindings are looked at. */
@@ -203,10 +207,15 @@ export class ApBus {
     return this.apm.has(apid) && this.aqm.has(apqi);
   }
 
+  /** The masks alone do not tell whose a queue is. */
+  get #someOverride(): boolean {
+    return this.profile.hasDriverOverride && this.overrideCount > 0;
+  }
+
   /** `ap_owned_by_def_drv`; the caller holds the mask mutex. */
   ownedByDefaultDriver(task: Task, apid: number, apqi: number): boolean {
     this.attrMutex.assertHeld(task);
-    if (this.profile.hasDriverOverride && this.overrideCount > 0) {
+    if (this.#someOverride) {
       const aq = this.queue(apid, apqi);
       if (aq && this.active.has(aq) && aq.driverOverride !== undefined)
         return aq.driver instanceof ApDriver && aq.driver.ops.isDefault;
@@ -216,6 +225,10 @@ export class ApBus {
 
   /** `ap_apqn_in_matrix_owned_by_def_drv`; the caller holds the mask mutex. */
   matrixOwnedByDefaultDriver(task: Task, apm: Mask, aqm: Mask): boolean {
+    if (!this.#someOverride) {
+      this.attrMutex.assertHeld(task);
+      return this.apm.intersects(apm) && this.aqm.intersects(aqm);
+    }
     for (const apid of apm.bits())
       for (const apqi of aqm.bits()) if (this.ownedByDefaultDriver(task, apid, apqi)) return true;
     return false;
@@ -229,12 +242,7 @@ export class ApBus {
 
   traceState(aq: ApQueue, before: SmState): void {
     const { trace } = this.core.ports;
-    if (!trace.enabled) return;
-    trace.emit({
-      kind: 'ap.state',
-      text: `${aq.name} ${SmState[before]} -> ${SmState[aq.smState]} (${DevState[aq.devState]})`,
-      data: { queue: aq.name },
-    });
+    if (trace.enabled) trace.emit(new StateEvent(aq.name, before, aq.smState, aq.devState));
   }
 
   /** One step of a request on its way through a queue. @param how by which instruction, or why */
@@ -248,10 +256,10 @@ export class ApBus {
     });
   }
 
-  traceRemoval(aq: ApQueue, step: 'prepare' | 'driver' | 'zapq' | 'inactive'): void {
+  traceRemoval(aq: ApQueue, step: RemovalStep): void {
     this.onRemovalStep?.(aq, step);
     const { trace } = this.core.ports;
-    if (trace.enabled) trace.emit({ kind: 'ap.remove', text: `${aq.name} ${step}`, data: { queue: aq.name, step } });
+    if (trace.enabled) trace.emit(new RemovalEvent(aq.name, step));
   }
 
   /** /sys/module/ap of a kernel with the bus built in: a name and its parameters. */
@@ -288,6 +296,13 @@ export class ApBus {
     return false;
   }
 
+  #listed(dev: Device, on: boolean): void {
+    if (dev instanceof ApQueue) {
+      dev.card.queues[dev.apqi] = on ? dev : undefined;
+      this.bindings.listed(dev, on);
+    } else if (dev instanceof ApCard) this.#cards[dev.apid] = on ? dev : undefined;
+  }
+
   #uevent(dev: Device, keys: string[]): void {
     if (dev instanceof ApCard) {
       const hex = dev.hwtype.toString(16).toUpperCase();
@@ -302,13 +317,13 @@ export class ApBus {
     if (!(drv instanceof ApDriver)) throw new KernelError('ENODEV');
     if (dev instanceof ApQueue) {
       if (dev.driverOverride !== undefined) {
-        if (dev.driverOverride !== drv.name) throw new KernelError('ENODEV');
+        if (dev.driverOverride !== drv.name) throw NOT_MINE;
       } else {
         const wait = this.attrMutex.lock(task);
         if (wait) await wait;
         const host = this.inHostPool(dev.card.apid, dev.apqi);
         this.attrMutex.unlock(task);
-        if (host !== drv.ops.isDefault) throw new KernelError('ENODEV');
+        if (host !== drv.ops.isDefault) throw NOT_MINE;
       }
     }
     this.bindings.rearm();
@@ -335,6 +350,9 @@ export class ApBus {
     this.traceRemoval(aq, 'inactive');
   }
 }
+
+/** What a probe of the wrong driver returns, for every queue of the machine: one will do for all. */
+const NOT_MINE = new KernelError('ENODEV');
 
 const bit = (mask: Uint8Array | undefined, n: number): boolean =>
   mask !== undefined && ((mask[n >> 3] ?? 0) & (0x80 >> (n & 7))) !== 0;

@@ -35,6 +35,8 @@ export class ApCard extends Device {
   readonly maxMsgSize: number;
   config: boolean;
   chkstop: boolean;
+  /** Its queue devices by domain. */
+  readonly queues: (ApQueue | undefined)[] = [];
   /** Requests queued on this card so far. */
   totalRequestCount = 0;
 
@@ -72,7 +74,7 @@ export class ApCard extends Device {
 
   /** Its queue devices that are in the active table. */
   activeQueues(): ApQueue[] {
-    return [...this.ap.active].filter((q) => q.card === this);
+    return this.queues.filter((aq): aq is ApQueue => aq !== undefined && this.ap.active.has(aq));
   }
 
   /** `request_count` written: any text resets the card's and its bound queues' counters. */

@@ -20,6 +20,10 @@ import { DevState, SmEvent, SmState, smEvent, smEventLoop } from './queue-sm.js'
 /** No association index. */
 export const ASSOC_IDX_INVALID = 0x10000;
 
+/** File groups besides those of every queue. */
+const SECURE_EXECUTION = ['ap_queue_se'] as const;
+const NOTHING_MORE = [] as const;
+
 export class ApQueue extends Device {
   readonly ap: ApBus;
   readonly card: ApCard;
@@ -55,8 +59,9 @@ export class ApQueue extends Device {
   /** `driver_override`; undefined: not set. */
   driverOverride: string | undefined;
   #smState: SmState = SmState.RESET_START;
-  readonly #timeout = (): void => void this.ap.poll.wait(smEvent(this, SmEvent.TIMEOUT));
-  readonly #timeoutOptions: TimerOptions;
+  /** Made with the first request: most queues of a machine never get one. */
+  #timeout: (() => void) | undefined;
+  #timeoutOptions: TimerOptions | undefined;
 
   constructor(ap: ApBus, card: ApCard, apqi: number, config: boolean, chkstop: boolean, seBs: number) {
     super(ap.core, {
@@ -64,7 +69,7 @@ export class ApQueue extends Device {
       parent: card,
       bus: ap.bus,
       type: ap.queueType,
-      groups: ap.hasSecureExecutionQueues && card.mode !== 'cca' ? ['ap_queue_se'] : [],
+      groups: ap.hasSecureExecutionQueues && card.mode !== 'cca' ? SECURE_EXECUTION : NOTHING_MORE,
     });
     this.ap = ap;
     this.card = card;
@@ -73,7 +78,6 @@ export class ApQueue extends Device {
     this.config = config;
     this.chkstop = chkstop;
     this.seBs = seBs;
-    this.#timeoutOptions = { background: true, name: `ap_request_timeout ${this.name}` };
   }
 
   get smState(): SmState {
@@ -206,6 +210,8 @@ export class ApQueue extends Device {
     this.requestTimer = undefined;
     if (this.requestTimeout <= 0) return;
     const { clock } = this.ap.core.ports;
+    this.#timeout ??= () => void this.ap.poll.wait(smEvent(this, SmEvent.TIMEOUT));
+    this.#timeoutOptions ??= { background: true, name: `ap_request_timeout ${this.name}` };
     this.requestTimer = clock.after(this.requestTimeout, this.#timeout, this.#timeoutOptions);
   }
 

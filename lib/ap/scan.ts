@@ -235,7 +235,7 @@ export class Scan {
   /** `ap_scan_rm_card_dev_and_queue_devs`: queues in order of creation, then the card. */
   async #removeCard(task: Task, card: ApCard, why: string): Promise<void> {
     this.#ap.dbf(5, `ap_scan_adapter(${card.apid}) ${why}, rm card and queue devs`);
-    for (const aq of [...this.#ap.queues()]) if (aq.card === card) await aq.del(task);
+    for (const aq of [...card.children.values()]) if (aq instanceof ApQueue) await aq.del(task);
     await card.del(task);
   }
 

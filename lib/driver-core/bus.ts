@@ -18,6 +18,10 @@ export interface BusOps {
   /** Attribute group of the bus directory itself, beside the core's. */
   readonly groups?: readonly string[];
   match(dev: Device, drv: Driver): boolean;
+  /** A device has come on the list of devices, or has left it: for a bus that finds its devices by other means too. */
+  listed?(dev: Device, on: boolean): void;
+  /** A device has got a driver where it had none, or lost it. */
+  driven?(dev: Device): void;
   /** Appends the bus's event keys. */
   uevent?(dev: Device, keys: string[]): void;
   /** Replaces the driver's own probe. @throws what the probe returns; ENODEV and ENXIO mean "not mine" */
@@ -91,9 +95,18 @@ export class Bus extends Kobject {
     this.core.uevents.send(drv, 'remove', plainSource('drivers'));
   }
 
+  /** `bus_add_device`, its end: on the list. */
+  list(dev: Device): void {
+    this.devices.set(dev.name, dev);
+    this.ops.listed?.(dev, true);
+  }
+
   /** `bus_remove_device`, its second half: off the list, driver released. */
   async removeDevice(task: Task, dev: Device): Promise<void> {
-    if (this.devices.get(dev.name) === dev) this.devices.delete(dev.name);
+    if (this.devices.get(dev.name) === dev) {
+      this.devices.delete(dev.name);
+      this.ops.listed?.(dev, false);
+    }
     await releaseDriver(task, dev, undefined);
   }
 

@@ -13,7 +13,7 @@ import type { Driver } from './driver.js';
 
 /** `really_probe`. @throws what the probe returns; nothing is left behind then */
 async function reallyProbe(task: Task, dev: Device, drv: Driver): Promise<void> {
-  dev.driver = drv;
+  setDriver(dev, drv);
   driverLinks(dev, drv);
   try {
     const probe = drv.bus.ops.probe;
@@ -21,7 +21,7 @@ async function reallyProbe(task: Task, dev: Device, drv: Driver): Promise<void> 
     else await drv.ops.probe?.(task, dev);
   } catch (e) {
     removeDriverLinks(dev, drv);
-    dev.driver = undefined;
+    setDriver(dev, undefined);
     dev.driverData = undefined;
     throw e;
   }
@@ -109,7 +109,7 @@ async function releaseLocked(task: Task, dev: Device): Promise<void> {
   if (remove) await remove(task, dev, drv);
   else await drv.ops.remove?.(task, dev);
   dev.driverData = undefined;
-  dev.driver = undefined;
+  setDriver(dev, undefined);
   drv.devices.delete(dev);
   dev.sendUevent('unbind');
 }
@@ -124,6 +124,11 @@ export async function driverDetach(task: Task, drv: Driver): Promise<void> {
 export async function deviceReprobe(task: Task, dev: Device): Promise<void> {
   if (dev.driver) await releaseDriver(task, dev, undefined);
   await busProbeDevice(task, dev);
+}
+
+function setDriver(dev: Device, drv: Driver | undefined): void {
+  dev.driver = drv;
+  dev.bus?.ops.driven?.(dev);
 }
 
 function driverLinks(dev: Device, drv: Driver): void {

@@ -46,6 +46,8 @@ export interface DeviceOptions {
   readonly linkToParent?: Kobject;
 }
 
+const NO_GROUPS: readonly string[] = [];
+
 export class Device extends Kobject {
   readonly core: DriverCore;
   /** Also settable after registration: root device `ap` gets its bus late. */
@@ -69,7 +71,7 @@ export class Device extends Kobject {
     this.bus = options.bus;
     this.cls = options.cls;
     this.type = options.type;
-    this.ownGroups = options.groups ?? [];
+    this.ownGroups = options.groups ?? NO_GROUPS;
     this.number = options.number;
     this.linkToParent = options.linkToParent;
     this.mutex = new Mutex(core.lockdep, `device_lock(${options.bus?.name ?? options.cls?.name ?? 'root'})`);
@@ -86,7 +88,8 @@ export class Device extends Kobject {
     try {
       this.addGroup('device');
       this.cls?.addDevice(this);
-      for (const group of [...(this.type?.groups ?? []), ...this.ownGroups]) this.addGroup(group);
+      for (const group of this.type?.groups ?? NO_GROUPS) this.addGroup(group);
+      for (const group of this.ownGroups) this.addGroup(group);
       if (this.bus) {
         this.bus.devicesDir.addLink(this.name, this);
         this.addLink('subsystem', this.bus);
@@ -100,7 +103,7 @@ export class Device extends Kobject {
       this.cls?.dropGlueDir(this);
       throw e;
     }
-    this.bus?.devices.set(this.name, this);
+    this.bus?.list(this);
     this.sendUevent('add');
     if (this.bus?.autoprobe) await busProbeDevice(task, this);
   }

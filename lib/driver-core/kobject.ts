@@ -54,8 +54,8 @@ export class KobjectLink {
 /** Some files of a directory that come and go together. */
 export class FileGroup implements Inside {
   alive = true;
-  /** Tasks inside a show or store of one of the files. */
-  readonly #users: Task[] = [];
+  /** Tasks inside a show or store of one of the files; undefined: none, as in nearly all of a million files. */
+  #users: Task[] | undefined;
   #drained: (() => void) | undefined;
 
   constructor(
@@ -67,14 +67,16 @@ export class FileGroup implements Inside {
   /** Takes an active reference (`kernfs_get_active`). @throws ENODEV once the group is being removed */
   enter(task: Task): void {
     if (!this.alive) throw new KernelError('ENODEV');
+    this.#users ??= [];
     this.#users.push(task);
     task.enter(this);
   }
 
   /** Drops an active reference. */
   leave(task: Task): void {
-    const at = this.#users.lastIndexOf(task);
-    if (at >= 0) this.#users.splice(at, 1);
+    const at = this.#users?.lastIndexOf(task) ?? -1;
+    if (at >= 0) this.#users?.splice(at, 1);
+    if (this.#users?.length === 0) this.#users = undefined;
     task.leave(this);
     this.#drained?.();
   }
@@ -92,7 +94,7 @@ export class FileGroup implements Inside {
    */
   async kill(task: Task): Promise<void> {
     this.alive = false;
-    while (this.#users.some((user) => user !== task && !user.waitsFor(task)))
+    while (this.#users?.some((user) => user !== task && !user.waitsFor(task)))
       await new Promise<void>((resolve) => {
         this.#drained = resolve;
       });

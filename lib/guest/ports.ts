@@ -63,9 +63,31 @@ function named(trace: Trace, name: string): Trace {
     get enabled(): boolean {
       return trace.enabled;
     },
-    emit: (event: TraceEvent) =>
-      trace.emit({ ...event, text: `${name}: ${event.text}`, data: { ...event.data, guest: name } }),
+    emit: (event: TraceEvent) => trace.emit(new GuestEvent(name, event)),
   };
+}
+
+/** What happened in a guest. */
+class GuestEvent implements TraceEvent {
+  readonly #name: string;
+  readonly #event: TraceEvent;
+
+  constructor(name: string, event: TraceEvent) {
+    this.#name = name;
+    this.#event = event;
+  }
+
+  get kind(): string {
+    return this.#event.kind;
+  }
+
+  get text(): string {
+    return `${this.#name}: ${this.#event.text}`;
+  }
+
+  get data(): NonNullable<TraceEvent['data']> {
+    return { ...this.#event.data, guest: this.#name };
+  }
 }
 
 export function guestPorts(ports: Ports, name: string): Ports & { readonly clock: GuestClock } {

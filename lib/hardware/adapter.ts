@@ -85,19 +85,41 @@ export class Adapter {
   present = true;
   /** Response code that SCLP gives to every (de)configure request instead of doing it. */
   sclpResponse: number | undefined;
-  readonly queues = new Map<number, HardwareQueue>();
+  /** By domain; undefined: nothing has touched it. */
+  readonly queues: (HardwareQueue | undefined)[] = [];
   /** Where work takes time by the card's speed: until then it is busy. */
   #busyUntil: Nanoseconds = 0;
 
+  #description: AdapterDescription;
+  /** The latest answer: nearly always that of the next queue too. */
+  #tapqInfo: TapqInfo | undefined;
+
   constructor(
     readonly id: number,
-    public description: AdapterDescription,
-  ) {}
+    description: AdapterDescription,
+  ) {
+    this.#description = description;
+  }
 
   /** TAPQ information of one of its queues; `bs`: secure-execution bind state, `nd`: domains. */
   tapqInfo(bs: number, nd: number): TapqInfo {
-    const d = this.description;
-    return { fac: (d.fac | (bs << 14)) >>> 0, bs, at: d.type, nd, ml: d.ml, qd: d.depth - 1 };
+    const d = this.#description;
+    let info = this.#tapqInfo;
+    if (info?.bs !== bs || info.nd !== nd) {
+      info = { fac: (d.fac | (bs << 14)) >>> 0, bs, at: d.type, nd, ml: d.ml, qd: d.depth - 1 };
+      this.#tapqInfo = info;
+    }
+    return info;
+  }
+
+  get description(): AdapterDescription {
+    return this.#description;
+  }
+
+  /** Another kind of card. */
+  set description(description: AdapterDescription) {
+    this.#description = description;
+    this.#tapqInfo = undefined;
   }
 
   /**
@@ -113,7 +135,7 @@ export class Adapter {
   /** Deconfigured, check-stopped, pulled: what the queues held and their interrupts are gone. */
   loseQueueState(): void {
     this.#busyUntil = 0;
-    for (const queue of this.queues.values()) queue.loseState();
+    for (const queue of this.queues) queue?.loseState();
   }
 
   /** "CEX8 cca" as commands spell it. */

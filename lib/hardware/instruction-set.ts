@@ -6,6 +6,7 @@
  * is the whole machine, a guest's is filtered by its APCB. AQIC of a guest is
  * intercepted: lib/guest has that.
  */
+import type { TraceEvent } from '../ports.js';
 import {
   type ApConfigInfo,
   type ApInterruptHandler,
@@ -24,6 +25,7 @@ import type { Machine } from './machine.js';
 import { queueName } from './names.js';
 import type { HardwareQueue } from './queue.js';
 import { NO_REPLY } from './replies.js';
+import { statusWord } from './status.js';
 
 /** What one issuer of instructions sees of the machine. */
 export interface HardwareView {
@@ -41,14 +43,7 @@ export interface HardwareView {
 const NO_INFO: TapqInfo = { fac: 0, bs: 0, at: 0, nd: 0, ml: 0, qd: 0 };
 
 /** The status of an instruction that no queue answered. */
-export const queueless = (responseCode: number): ApQueueStatus => ({
-  queueEmpty: false,
-  repliesWaiting: false,
-  queueFull: false,
-  async: false,
-  irqEnabled: false,
-  responseCode,
-});
+export const queueless = (responseCode: number): ApQueueStatus => statusWord(responseCode);
 
 /** All instructions but AQIC: these the machine executes for every issuer. */
 export abstract class InterpretedInstructions {
@@ -172,24 +167,47 @@ export abstract class InterpretedInstructions {
 
   /** One line per instruction: "TAPQ 02.0004 -> 00 empty irq". */
   protected trace(name: string, qid: Qid, status: ApQueueStatus): void {
-    if (!this.#tracing) return;
+    if (this.#tracing) this.#machine.ports.trace.emit(new QueueInstructionEvent(this.#view.label, name, qid, status));
+  }
+
+  #emit(name: string, text: string): void {
+    const guest = this.#view.label;
+    this.#machine.ports.trace.emit({
+      kind: 'ap.instr',
+      text: `${guest === undefined ? '' : `${guest}: `}${name} ${text}`,
+      data: { instr: name, ...(guest === undefined ? {} : { guest }) },
+    });
+  }
+}
+
+/** An instruction on a queue, and what it was answered. */
+class QueueInstructionEvent implements TraceEvent {
+  constructor(
+    readonly guest: string | undefined,
+    readonly instr: string,
+    readonly qid: Qid,
+    readonly status: ApQueueStatus,
+  ) {}
+
+  get kind(): string {
+    return 'ap.instr';
+  }
+
+  get text(): string {
+    const { guest, instr, qid, status } = this;
     const flags =
       (status.queueEmpty ? ' empty' : '') +
       (status.repliesWaiting ? ' replies' : '') +
       (status.queueFull ? ' full' : '') +
       (status.async ? ' async' : '') +
       (status.irqEnabled ? ' irq' : '');
-    const rc = status.responseCode;
-    this.#emit(name, `${queueName(qid)} -> ${hex(rc, 2)}${flags}`, { qid, rc });
+    const issuer = guest === undefined ? '' : `${guest}: `;
+    return `${issuer}${instr} ${queueName(qid)} -> ${hex(status.responseCode, 2)}${flags}`;
   }
 
-  #emit(name: string, text: string, data: Readonly<Record<string, number>> = {}): void {
-    const guest = this.#view.label;
-    this.#machine.ports.trace.emit({
-      kind: 'ap.instr',
-      text: `${guest === undefined ? '' : `${guest}: `}${name} ${text}`,
-      data: { instr: name, ...data, ...(guest === undefined ? {} : { guest }) },
-    });
+  get data(): NonNullable<TraceEvent['data']> {
+    const { guest, instr, qid, status } = this;
+    return { instr, qid, rc: status.responseCode, ...(guest === undefined ? {} : { guest }) };
   }
 }
 

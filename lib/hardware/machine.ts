@@ -147,7 +147,7 @@ export class Machine {
 
   setUsageDomain(domain: number, on: boolean): boolean {
     if (!this.usageDomains.set(domain, on)) return false;
-    if (!on) for (const adapter of this.adapters.values()) adapter.queues.get(domain)?.loseState();
+    if (!on) for (const adapter of this.adapters.values()) adapter.queues[domain]?.loseState();
     return true;
   }
 
@@ -160,26 +160,28 @@ export class Machine {
   /** The queue of a plugged card, reachable or not; it comes into being here. */
   queue(qid: Qid): HardwareQueue | undefined {
     const adapter = this.adapters.get(qid >> 8);
-    if (!adapter) return undefined;
-    const domain = qid & 0xff;
-    let queue = adapter.queues.get(domain);
-    if (!queue) {
-      queue = new HardwareQueue(this, adapter, domain);
-      adapter.queues.set(domain, queue);
-    }
-    return queue;
+    return adapter && this.#queueOf(adapter, qid & 0xff);
+  }
+
+  #queueOf(adapter: Adapter, domain: number): HardwareQueue {
+    adapter.queues[domain] ??= new HardwareQueue(this, adapter, domain);
+    return adapter.queues[domain];
   }
 
   /** The queue that instructions of this partition reach; undefined: response code 01. */
   reachableQueue(qid: Qid): HardwareQueue | undefined {
     const apid = qid >> 8;
     if (!this.adapterMask.has(apid) || !this.usageDomains.has(qid & 0xff)) return undefined;
-    return this.adapters.get(apid)?.present ? this.queue(qid) : undefined;
+    const adapter = this.adapters.get(apid);
+    return adapter?.present ? this.#queueOf(adapter, qid & 0xff) : undefined;
   }
 
   /** Queues that something has touched so far, by queue number. */
   touchedQueues(): HardwareQueue[] {
-    return [...this.adapters.values()].flatMap((adapter) => [...adapter.queues.values()]).sort((a, b) => a.qid - b.qid);
+    const touched = [...this.adapters.values()].flatMap((adapter) =>
+      adapter.queues.filter((queue) => queue !== undefined),
+    );
+    return touched.sort((a, b) => a.qid - b.qid);
   }
 
   /** Stops (or starts) answering on all queues, also those to come. */

@@ -16,6 +16,7 @@ import type { Machine } from './machine.js';
 import { queueName } from './names.js';
 import { NO_REPLY, Replies } from './replies.js';
 import { faultyReply, type ReplyFault } from './reply-fault.js';
+import { STATUS, statusWord } from './status.js';
 
 /** Instructions of one queue that are counted and that faults can be injected into. */
 export const QUEUE_INSTRUCTIONS = ['tapq', 'rapq', 'zapq', 'aqic', 'nqap', 'dqap', 'bapq', 'aapq'] as const;
@@ -40,6 +41,9 @@ export interface InterruptTarget {
   readonly gisc: number;
   readonly indicator: number;
 }
+
+/** None ever comes into this list. */
+const NO_REQUESTS: Request[] = [];
 
 export class HardwareQueue {
   readonly qid: number;
@@ -73,15 +77,18 @@ export class HardwareQueue {
   readonly #adapter: Adapter;
   readonly #counts: number[] = [0, 0, 0, 0, 0, 0, 0, 0];
   #injected: Map<QueueInstruction, { rc: number; left: number }> | undefined;
-  #requests: Request[] = [];
-  readonly #replies = new Replies();
+  /** Of its own from the first request on: most queues of a machine never get one. */
+  #requests: Request[] = NO_REQUESTS;
+  #replies: Replies | undefined;
   #irq: InterruptTarget | undefined;
   #irqPollsLeft = 0;
   #assocPollsLeft = 0;
+  /** When a running reset is done; 0: none runs. */
   #resetUntil: Nanoseconds = 0;
   #timer: Timer | undefined;
-  readonly #timerOptions: { readonly name: string };
-  readonly #whenDue = (): void => this.#work();
+  /** Made with the first request: most queues of a machine never get one. */
+  #timerOptions: { readonly name: string } | undefined;
+  #whenDue: (() => void) | undefined;
 
   constructor(machine: Machine, adapter: Adapter, domain: number) {
     this.#machine = machine;
@@ -89,7 +96,6 @@ export class HardwareQueue {
     this.qid = mkQid(adapter.id, domain);
     this.hold = machine.holdNewQueues;
     this.bindState = this.#unboundState();
-    this.#timerOptions = { name: `ap.reply ${this.name}` };
   }
 
   get adapter(): Adapter {
@@ -110,7 +116,7 @@ export class HardwareQueue {
   }
 
   get replies(): number {
-    return this.#replies.length;
+    return this.#replies?.length ?? 0;
   }
 
   get interruptTarget(): InterruptTarget | undefined {
@@ -126,7 +132,7 @@ export class HardwareQueue {
     const set = [this.hold, this.busy, this.resetPollsLeft, this.asyncResponse, this.irqPolls];
     return (
       set.some(Boolean) ||
-      this.#requests.length + this.#replies.length > 0 ||
+      this.requests + this.replies > 0 ||
       this.bindState !== this.#unboundState() ||
       (this.#injected?.size ?? 0) > 0 ||
       [this.resetDuration, this.resetPolls, this.replyFault].some((knob) => knob !== undefined)
@@ -173,6 +179,7 @@ export class HardwareQueue {
       return this.#status(RC.MESSAGE_TOO_BIG);
     }
     if (this.#isFull()) return this.#status(RC.Q_FULL);
+    if (this.#requests === NO_REQUESTS) this.#requests = [];
     this.#requests.push({ psmid, message: copied(message), due: this.hold ? 0 : this.#due(message) });
     this.#schedule();
     return this.#status(RC.NORMAL);
@@ -181,8 +188,8 @@ export class HardwareQueue {
   /** @param room bytes of the buffer @param resume goes on where the last part ended */
   dqap(room: number, resume: boolean): DqapResult {
     let refused = this.#begin('dqap');
-    if (!refused && this.#replies.cannotResume(resume)) refused = this.#status(RC.NO_FIRST_PART);
-    const part = refused ? undefined : this.#replies.take(room, resume);
+    if (!refused && (this.#replies?.cannotResume(resume) ?? resume)) refused = this.#status(RC.NO_FIRST_PART);
+    const part = refused ? undefined : this.#replies?.take(room, resume);
     const status = this.#poll(part ? undefined : (refused ?? this.#status(RC.NO_PENDING_REPLY)));
     return { status, ...(part ?? NO_REPLY) };
   }
@@ -217,8 +224,8 @@ export class HardwareQueue {
 
   /** Everything in the queue vanishes, unanswered. */
   dropContents(): void {
-    this.#requests = [];
-    this.#replies.clear();
+    this.#requests = NO_REQUESTS;
+    this.#replies?.clear();
     this.#timer?.cancel();
     this.#timer = undefined;
   }
@@ -284,7 +291,10 @@ export class HardwareQueue {
       this.resetPollsLeft--;
       return this.#status(RC.RESET_IN_PROGRESS);
     }
-    if (this.#machine.ports.clock.now() < this.#resetUntil) return this.#status(RC.RESET_IN_PROGRESS);
+    if (this.#resetUntil > 0) {
+      if (this.#machine.ports.clock.now() < this.#resetUntil) return this.#status(RC.RESET_IN_PROGRESS);
+      this.#resetUntil = 0;
+    }
     const isReset = instruction === 'rapq' || instruction === 'zapq';
     if (this.asyncResponse !== 0 && !isReset) return { ...this.#status(this.asyncResponse), async: true };
     return undefined;
@@ -307,7 +317,8 @@ export class HardwareQueue {
     if (fbit) this.bindState = this.#unboundState();
     else if (this.bindState === 0) this.bindState = this.#boundState();
     this.resetPollsLeft = this.resetPolls ?? this.#machine.resetPolls;
-    this.#resetUntil = this.#machine.ports.clock.now() + (this.resetDuration ?? this.#machine.resetDuration);
+    const duration = this.resetDuration ?? this.#machine.resetDuration;
+    this.#resetUntil = duration > 0 ? this.#machine.ports.clock.now() + duration : 0;
     return this.#status(RC.NORMAL);
   }
 
@@ -319,18 +330,19 @@ export class HardwareQueue {
   }
 
   #isFull(): boolean {
-    return this.#requests.length + this.#replies.length >= this.#adapter.description.depth;
+    return this.requests + this.replies >= this.#adapter.description.depth;
   }
 
   #status(responseCode: number): ApQueueStatus {
-    return {
-      queueEmpty: this.#requests.length + this.#replies.length === 0,
-      repliesWaiting: this.#replies.length > 0,
-      queueFull: this.#isFull(),
-      async: false,
-      irqEnabled: this.irqEnabled,
+    const { replies } = this;
+    const contents = this.requests + replies;
+    return statusWord(
       responseCode,
-    };
+      (contents === 0 ? STATUS.EMPTY : 0) |
+        (replies > 0 ? STATUS.REPLIES : 0) |
+        (contents >= this.#adapter.description.depth ? STATUS.FULL : 0) |
+        (this.irqEnabled ? STATUS.IRQ : 0),
+    );
   }
 
   get #isSecure(): boolean {
@@ -355,6 +367,8 @@ export class HardwareQueue {
     if (this.hold || !first || this.#timer) return;
     const { clock } = this.#machine.ports;
     const delay = Math.max(0, first.due - clock.now());
+    this.#timerOptions ??= { name: `ap.reply ${this.name}` };
+    this.#whenDue ??= () => this.#work();
     this.#timer = clock.after(delay, this.#whenDue, this.#timerOptions);
   }
 
@@ -368,6 +382,7 @@ export class HardwareQueue {
       this.#requests.shift();
       const message = this.#answer(first.message);
       if (!message) continue;
+      this.#replies ??= new Replies();
       this.#replies.push({ psmid: first.psmid, message });
       this.answered++;
       replied = true;

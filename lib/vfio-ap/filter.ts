@@ -20,13 +20,11 @@ export function filterMatrix(mdev: MatrixMdev, apmFiltered: Mask): boolean {
   shadowApcb.initMaxima(va.info);
   shadowApcb.apm = matrix.apm.and(va.info.apm);
   shadowApcb.aqm = matrix.aqm.and(va.info.aqm);
+  const apqis = [...shadowApcb.aqm.bits()];
   for (const apid of [...shadowApcb.apm.bits()]) {
-    for (const apqi of shadowApcb.aqm.bits()) {
-      if (mdev.queue(mkQid(apid, apqi))?.passable) continue;
-      shadowApcb.apm.clear(apid);
-      if (beforeApm.has(apid)) apmFiltered.set(apid);
-      break;
-    }
+    if (apqis.every((apqi) => mdev.queue(mkQid(apid, apqi))?.passable)) continue;
+    shadowApcb.apm.clear(apid);
+    if (beforeApm.has(apid)) apmFiltered.set(apid);
   }
   return !beforeApm.equals(shadowApcb.apm) || !beforeAqm.equals(shadowApcb.aqm);
 }

@@ -4,6 +4,8 @@
  * Each says which errors are fair for it: another client may have changed
  * what it is about to change. Every other message is a failure.
  */
+import { spawn } from 'node:child_process';
+import { createInterface } from 'node:readline';
 
 export interface Client {
   readonly name: string;
@@ -105,3 +107,42 @@ export const READERS: readonly Client[] = [
   { name: 'links', round: 'for l in $SYS/bus/ap/devices/*; do readlink $l > /dev/null; done', fair: VANISHING },
   { name: 'bindings', round: 'cat $SYS/bus/ap/{bindings,apmask,aqmask,scans} > /dev/null', fair: [] },
 ];
+
+/** How a client ended. */
+export interface Ended {
+  readonly rounds: number;
+  /** What was said that is not fair, each once. */
+  readonly unfair: readonly string[];
+}
+
+/** Runs rounds until the time is up; a client that then does not end hangs, and is killed. */
+export function runClient(client: Client, sys: string, seconds: number): Promise<Ended> {
+  const script = `i=0; end=$((SECONDS + ${seconds})); while [ $SECONDS -lt $end ]; do i=$((i+1)); ${client.round}; done; echo $i`;
+  return new Promise((done) => {
+    // What a shell of this user does first (BASH_ENV) is nobody's business here.
+    const env = { ...process.env, SYS: sys, LC_ALL: 'C', BASH_ENV: '' };
+    const child = spawn('bash', ['-c', script], { env });
+    let rounds = '';
+    const unfair = new Set<string>();
+    const end = (): void => done({ rounds: Number(rounds), unfair: [...unfair] });
+    const stuck = setTimeout(
+      () => {
+        child.kill('SIGKILL');
+        rounds = '0';
+        unfair.add(`${client.name}: hangs`);
+        end();
+      },
+      (seconds + 30) * 1000,
+    );
+    child.stdout.on('data', (data: Buffer) => {
+      rounds += data.toString();
+    });
+    createInterface({ input: child.stderr }).on('line', (line) => {
+      if (line !== '' && !client.fair.some((fair) => line.includes(fair))) unfair.add(`${client.name}: ${line}`);
+    });
+    child.on('close', () => {
+      clearTimeout(stuck);
+      end();
+    });
+  });
+}

@@ -2,49 +2,12 @@
  * Many clients at once: nothing hangs, no error that is not fair, no lock in
  * the wrong order, and in the end a machine that a sequential one explains.
  */
-import { spawn } from 'node:child_process';
 import t from 'tap';
 import { cannotMount, Daemon, shell, TRANSPORT } from '../support/mounted.js';
-import { type Client, READERS, WRITERS } from './stress-clients.js';
+import { type Client, READERS, runClient, WRITERS } from './stress-clients.js';
 
 const SECONDS = Number(process.env.STRESS_SECONDS ?? 8);
 const CLIENTS_OF_A_KIND = 16;
-
-interface Ended {
-  readonly rounds: number;
-  /** What was said that is not fair. */
-  readonly unfair: readonly string[];
-}
-
-/** Runs rounds until the time is up. */
-function runClient(client: Client, sys: string): Promise<Ended> {
-  const script = `i=0; end=$((SECONDS + ${SECONDS})); while [ $SECONDS -lt $end ]; do i=$((i+1)); ${client.round}; done; echo $i`;
-  return new Promise((done) => {
-    let rounds = '';
-    const child = spawn('bash', ['-c', script], { env: { ...process.env, SYS: sys, LC_ALL: 'C' } });
-    let words = '';
-    const stuck = setTimeout(
-      () => {
-        child.kill('SIGKILL');
-        done({ rounds: 0, unfair: [`${client.name}: hangs`] });
-      },
-      (SECONDS + 30) * 1000,
-    );
-    child.stdout.on('data', (data: Buffer) => {
-      rounds += data.toString();
-    });
-    child.stderr.on('data', (data: Buffer) => {
-      words += data.toString();
-    });
-    child.on('close', () => {
-      clearTimeout(stuck);
-      const unfair = words
-        .split('\n')
-        .filter((line) => line !== '' && !client.fair.some((fair) => line.includes(fair)));
-      done({ rounds: Number(rounds), unfair: [...new Set(unfair)].map((line) => `${client.name}: ${line}`) });
-    });
-  });
-}
 
 /** Brings the machine back to where it was at boot, by the ordinary means. */
 const BACK_TO_BASE = `
@@ -93,7 +56,7 @@ t.test(
     t.equal(WRITERS.length, CLIENTS_OF_A_KIND);
     const readers = Array.from({ length: CLIENTS_OF_A_KIND }, (_, n) => READERS[n % READERS.length] as Client);
     const clients = [...WRITERS, ...readers];
-    const ended = await Promise.all(clients.map((client) => runClient(client, sys)));
+    const ended = await Promise.all(clients.map((client) => runClient(client, sys, SECONDS)));
     t.same(
       ended.flatMap(({ unfair }) => unfair),
       [],

@@ -42,13 +42,7 @@ export const SEED_002: readonly Row[] = [
     'onlineLooksAtCheckstop: true',
     'onlineLooksAtCheckstop: false',
   ],
-  [
-    '2-5',
-    'bind does not ask the masks',
-    'lib/ap/bus.ts',
-    "if (host !== drv.ops.isDefault) throw new KernelError('ENODEV');",
-    '',
-  ],
+  ['2-5', 'bind does not ask the masks', 'lib/ap/bus.ts', 'if (host !== drv.ops.isDefault) throw NOT_MINE;', ''],
   [
     '2-5',
     'a bound queue answers ENODEV',

@@ -28,13 +28,7 @@ export const SEED_004: readonly Row[] = [
     'if (move) await deviceReprobe(task, aq);',
     'void deviceReprobe;',
   ],
-  [
-    '4-4',
-    'an override does not count',
-    'lib/ap/bus.ts',
-    "if (dev.driverOverride !== drv.name) throw new KernelError('ENODEV');",
-    '',
-  ],
+  ['4-4', 'an override does not count', 'lib/ap/bus.ts', 'if (dev.driverOverride !== drv.name) throw NOT_MINE;', ''],
   [
     '4-4',
     'masks may be written beside an override',

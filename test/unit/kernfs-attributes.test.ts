@@ -4,9 +4,11 @@
  */
 import { existsSync, opendirSync } from 'node:fs';
 import t, { type Test } from 'tap';
+import { InodeAttrs } from '../../fs-tree/kernfs/inode-attrs.js';
 import { linkText } from '../../fs-tree/kernfs/link.js';
 import { inDirectoryOrder, nameHash } from '../../fs-tree/kernfs/name-hash.js';
-import type { Caller } from '../../fs-tree/kernfs/node.js';
+import type { Caller, Node } from '../../fs-tree/kernfs/node.js';
+import { StaticTree } from '../../fs-tree/kernfs/static-tree.js';
 import { O_TRUNC, O_WRONLY } from '../../fs-tree/ops.js';
 import { bench, errno, root, user } from '../support/kernfs-bench.js';
 
@@ -245,4 +247,18 @@ t.test('13 the text of a link', (t) => {
   ];
   for (const [from, target, text] of rows) t.equal(linkText(from, target), text, `${from} to ${target}`);
   t.end();
+});
+
+t.test('the times of the latest inodes are remembered, those of a walk long ago are not', async (t) => {
+  let now = 0;
+  const attrs = new InodeAttrs({ now: () => now, cacheSize: 8 });
+  const tree = new StaticTree(1);
+  const nodes = Array.from({ length: 20 }, () => tree.dir(0o755));
+  const time = (n: number): number => attrs.stat(nodes[n] as Node).mtime;
+  for (now = 1; now <= 20; now++) time(now - 1);
+  now = 100;
+  t.equal(time(19), 20, 'the latest');
+  t.equal(time(17), 18);
+  t.equal(time(0), 100, 'long ago: made anew');
+  t.equal(time(0), 100);
 });
