@@ -97,6 +97,34 @@ const CHECKS: Readonly<Record<string, Check>> = {
       : optional('this kernel has none', 'use a kernel with CONFIG_USER_NS');
   },
 
+  'run, in name spaces': (host) => {
+    const lacks = ['unshare', 'mount', 'setsid'].find((name) => !hasProgram(host, name));
+    if (lacks !== undefined)
+      return optional(`no program ${lacks}: no \`run --recipe namespace\``, installLine(host, 'unshare'));
+    const problem = host.namespaceProblem();
+    return problem === undefined
+      ? ok('programs can be run with the machine in /sys')
+      : optional(
+          `not to be had: ${problem}`,
+          'ap-sysfs run --recipe preload, or env; as root; docker run --cap-add SYS_ADMIN ..',
+        );
+  },
+
+  'run, by umockdev': (host) =>
+    hasLibrary(host, 'libumockdev-preload.so.0')
+      ? ok('libumockdev-preload.so.0 is there')
+      : optional('not there: no `run --recipe preload`', installLine(host, 'umockdev')),
+
+  'run --uevents': (host) =>
+    ['perl', 'python3'].some((name) => hasProgram(host, name))
+      ? ok('perl or python3 sends events')
+      : optional('neither perl nor python3: events only in files', installLine(host, 'perl')),
+
+  'run --s390x': (host) =>
+    ['qemu-s390x', 'qemu-s390x-static'].some((name) => hasProgram(host, name))
+      ? ok('qemu-user is there')
+      : optional('no qemu-s390x of the system', `${installLine(host, 'qemu-user')}, or scripts/get-clients.sh`),
+
   user_allow_other: (host) => {
     if (host.uid === 0) return ok('root needs it not');
     return othersAllowed(host)

@@ -32,5 +32,5 @@ if ! read -r _ <"$stage/ready"; then
 fi
 # A shell tells on stderr when a signal has ended a command; whoever started the run will see that himself.
 exec 5>&2 2>/dev/null
-unshare --mount -- sh "$here/enter.sh" "$stage" "$@" 2>&5 3<&- 4<&- 5>&-
+(exec unshare --mount -- sh "$here/enter.sh" "$stage" "$@" 2>&5 3<&- 4<&- 5>&-)
 exit
