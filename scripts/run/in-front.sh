@@ -1,4 +1,4 @@
-# Read by the commands of this directory, which stand in front of the system's own inside a run.
+# Read by the commands of bin, which stand in front of the system’s own inside a run.
 
 # The system's command of that name: the next one of the PATH.
 real() { # NAME [ARGUMENT..]
