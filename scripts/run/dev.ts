@@ -52,7 +52,8 @@ export function hostNodes(directory: string, harmlessOnly: boolean, dev = '/dev'
   for (const entry of readdirSync(dev, { withFileTypes: true })) {
     const { name } = entry;
     const to = join(directory, name);
-    if (isOurs(name)) continue;
+    // What is there already is the run's own; the host is a run too then.
+    if (isOurs(name) || existsSync(to)) continue;
     if (entry.isSymbolicLink()) symlinkSync(readlinkSync(join(dev, name)), to);
     else if (!harmlessOnly || HARMLESS.has(name)) {
       makePlace(entry, to);

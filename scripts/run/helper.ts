@@ -4,7 +4,8 @@
 import { Failure } from '../failure.js';
 import { findProgram, packaged } from './plan.js';
 
-const HELPERS = [
+/** Programs, each with its script. */
+export const HELPERS = [
   ['perl', 'uevents.pl'],
   ['python3', 'uevents.py'],
 ] as const;

@@ -1,4 +1,5 @@
 # Read by the commands of bin, which stand in front of the system’s own inside a run.
+# shellcheck shell=sh
 
 # The system's command of that name: the next one of the PATH.
 real() { # NAME [ARGUMENT..]

@@ -56,7 +56,8 @@ export async function runInNamespace(plan: RunPlan): Promise<number> {
   const inside = [packaged('init.sh'), stage, ...words, helper, script, ...ownNumber(plan), ...plan.command];
   const child = spawn('unshare', [...options, '--', 'sh', ...inside], {
     stdio: ['inherit', 'inherit', 'inherit', 'pipe', 'pipe'],
-    env: { ...environment('/sys', plan.env) },
+    // The folder is of init.sh.
+    env: { ...environment('/sys', plan.env), AP_SYSFS_RUNTIME_DIR: '/dev/.ap-sysfs' },
   });
   handOver(child, plan.machine.text);
   return ended(child, child.stdio[3] as Writable);

@@ -1,4 +1,5 @@
 # Read by an interactive shell of `ap-sysfs shell`: the user's own settings, and where he is.
+# shellcheck shell=sh source=/dev/null
 if [ -n "${BASH_VERSION-}" ]; then
   [ -r /etc/bash.bashrc ] && . /etc/bash.bashrc
   [ -r "$HOME/.bashrc" ] && . "$HOME/.bashrc"

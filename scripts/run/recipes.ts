@@ -6,7 +6,6 @@ import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { devFuseProblem } from '../../fs-tree/transport/dev-fuse/dev-fuse.js';
 import { checkHost } from '../../fs-tree/transport/mount-point.js';
-import { EXIT } from '../exit-status.js';
 import { Failure } from '../failure.js';
 import { namespaceProblem } from './namespace.js';
 
@@ -61,7 +60,6 @@ export function chooseRecipe(asked: Recipe | undefined, say: (line: string) => v
     problems.push(`no ${recipe}: ${problem}`);
   }
   throw new Failure(`a program cannot be run here: ${problems.join('; ')}`, {
-    status: asked === undefined ? EXIT.failed : EXIT.usage,
     next: 'ap-sysfs doctor    says what is missing, and how to get it',
   });
 }

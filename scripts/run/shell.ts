@@ -29,7 +29,8 @@ export function shellWords(env: NodeJS.ProcessEnv): ShellWords {
     case 'dash':
     case 'ash':
     case 'ksh':
-      return { words: [shell, '-i'], env: { ...env, AP_SYSFS_ENV: env.ENV ?? '', ENV: packaged('prompt.sh') } };
+      // Without job control: it would give the terminal back to a process group that is not in its name space.
+      return { words: [shell, '-i', '+m'], env: { ...env, AP_SYSFS_ENV: env.ENV ?? '', ENV: packaged('prompt.sh') } };
     default:
       return { words: [shell], env };
   }

@@ -125,7 +125,7 @@ t.test('lines apart', (t) => {
 t.test('each shell says where it is', (t) => {
   t.match(shellWords({ SHELL: '/bin/bash' }).words, ['/bin/bash', '--rcfile']);
   t.match(shellWords({ SHELL: '/usr/bin/zsh', ZDOTDIR: '/z' }).env, { AP_SYSFS_ZDOTDIR: '/z', ZDOTDIR: /run\/zsh$/ });
-  t.match(shellWords({}), { words: ['/bin/sh', '-i'], env: { ENV: /prompt\.sh$/ } });
+  t.match(shellWords({}), { words: ['/bin/sh', '-i', '+m'], env: { ENV: /prompt\.sh$/ } });
   t.same(shellWords({ SHELL: '/opt/other' }).words, ['/opt/other']);
   t.end();
 });
