@@ -11,6 +11,7 @@
 import { spawnSync } from 'node:child_process';
 import {
   type Dirent,
+  existsSync,
   mkdirSync,
   readdirSync,
   readlinkSync,

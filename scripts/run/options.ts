@@ -64,9 +64,8 @@ export async function runPlanned(
       status: EXIT.usage,
       next: 'ap-sysfs run --kernels 6.1,7.2 --json -- ..',
     });
-  const command = choices.s390x
-    ? (await import('./s390x.js')).emulated(words)
-    : [findProgram(words[0] ?? '', env.PATH), ...words.slice(1)];
+  const command = choices.s390x ? (await import('./s390x.js')).emulated(words) : words;
+  findProgram(command[0] ?? '', env.PATH);
   const machine = machineSource(choices);
   const plan: RunPlan = {
     command,
