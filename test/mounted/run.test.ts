@@ -349,7 +349,7 @@ for (const user of USERS)
         user,
         'ap-sysfs run --machine small -- ls /sys/bus/ap/devices; ap-sysfs show | head -1',
       );
-      t.match(out, /^00\.0004\ncard00\ndefault · /);
+      t.match(out, /^00\.0006\ncard00\ndefault · /);
     });
 
     await t.test('two runs do not know each other', async (t) => {
