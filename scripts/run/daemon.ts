@@ -59,7 +59,7 @@ function compose(world: World, tree: DirNode, stage: string): DirNode {
   const { core } = world.kernel;
   const { around, inward, outward } = composition(tree, core.modules.names(), words.directory);
   const dev = join(stage, 'dev');
-  const devices = hostNodes(dev, words.uevents !== undefined);
+  const devices = hostNodes(dev, words.uevents === undefined ? undefined : join(stage, 'nodes'));
   new SimulatedNodes(core, dev).start();
   if (words.uevents !== undefined) passOn(core, words.uevents);
   writeFileSync(join(stage, 'fstab-inward'), fstab([...inward, ...devices]));

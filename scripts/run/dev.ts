@@ -10,6 +10,7 @@
  */
 import { spawnSync } from 'node:child_process';
 import {
+  constants,
   type Dirent,
   existsSync,
   mkdirSync,
@@ -17,38 +18,28 @@ import {
   readlinkSync,
   rmdirSync,
   rmSync,
+  statSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import type { DriverCore } from '../../lib/driver-core/core.js';
 import type { DevNode } from '../../lib/driver-core/devtmpfs.js';
 import type { Bind } from './real-sys.js';
 
-/** What every program may want, and what udev's rules leave as it is. */
-const HARMLESS = new Set([
-  'null',
-  'zero',
-  'full',
-  'random',
-  'urandom',
-  'tty',
-  'ptmx',
-  'console',
-  'pts',
-  'shm',
-  'mqueue',
-]);
+/** What every program may want. */
+const BASIC = ['null', 'zero', 'full', 'random', 'urandom', 'tty', 'ptmx', 'console', 'pts', 'shm', 'mqueue'];
 
 /** The simulated kernel's, also while it has no such node. */
 const isOurs = (name: string): boolean => /^(?:z90crypt|zcrypt_.*|zcrypt|vfio)$/.test(name);
 
 /**
  * Puts the host's /dev into an empty directory: links as they are, and places for the rest.
- * @param harmlessOnly for programs that change the nodes that they find (udev)
+ * @param apart for programs that change the nodes that they find (udev): only basic ones, and those anew in this
+ *   directory, which allows devices; undefined: all, and the host's own
  * @returns the mounts that fill the places
  */
-export function hostNodes(directory: string, harmlessOnly: boolean, dev = '/dev'): Bind[] {
+export function hostNodes(directory: string, apart: string | undefined, dev = '/dev'): Bind[] {
   const binds: Bind[] = [];
   for (const entry of readdirSync(dev, { withFileTypes: true })) {
     const { name } = entry;
@@ -56,13 +47,27 @@ export function hostNodes(directory: string, harmlessOnly: boolean, dev = '/dev'
     // What is there already is the run's own; the host is a run too then.
     if (isOurs(name) || existsSync(to)) continue;
     if (entry.isSymbolicLink()) symlinkSync(readlinkSync(join(dev, name)), to);
-    else if (!harmlessOnly || HARMLESS.has(name)) {
+    else if (apart === undefined || BASIC.includes(name)) {
       makePlace(entry, to);
       binds.push({ from: join(dev, name), to });
     }
   }
   for (const [name, target] of Object.entries(STANDARD_LINKS)) linkIfMissing(target, join(directory, name));
-  return binds;
+  return apart === undefined ? binds : binds.map(({ from, to }) => ({ from: anew(from, apart), to }));
+}
+
+/**
+ * A device's node once more, if this user may make it; who may not, may not change the host's either. Not that of
+ * pseudo-terminals: it looks for them in the directory where it was made.
+ */
+function anew(node: string, directory: string): string {
+  const { rdev, mode } = statSync(node);
+  if ((mode & constants.S_IFMT) !== constants.S_IFCHR || basename(node) === 'ptmx') return node;
+  const copy = join(directory, basename(node));
+  const [major, minor] = [(rdev >>> 8) & 0xfff, (rdev & 0xff) | ((rdev >>> 12) & 0xfff00)];
+  const words = ['-m', (mode & 0o777).toString(8), copy, 'c', String(major), String(minor)];
+  const { status } = spawnSync('mknod', words, { stdio: 'ignore' });
+  return status === 0 ? copy : node;
 }
 
 /** udev makes these, or whoever makes a container; programs count on them. */

@@ -17,8 +17,9 @@ shift 6
 here=${0%/*}
 
 mount -n -t tmpfs -o mode=755,size=8m,nosuid,nodev ap-sysfs-run "$stage" || exit 19
-mkdir "$stage/sys" "$stage/dev" || exit 19
+mkdir "$stage/sys" "$stage/dev" "$stage/nodes" || exit 19
 mount -n -t tmpfs -o mode=755,size=8m,nosuid,nodev ap-sysfs-dev "$stage/dev" || exit 19
+mount -n -t tmpfs -o mode=755,size=1m,nosuid,noexec ap-sysfs-nodes "$stage/nodes" || exit 19
 # Where commands inside note machines that they mount: those noted outside are of processes that nobody sees here.
 mkdir -m 1777 "$stage/dev/.ap-sysfs" || exit 19
 mkfifo "$stage/ready" "$stage/uevents" || exit 19

@@ -430,6 +430,18 @@ t.test('events come by netlink', async (t) => {
         );
       });
 
+      await t.test('and /dev has nothing of the host’s that could be changed', async (t) => {
+        const modes = 'stat -c "%a %U %n" /dev/null /dev/full /dev/tty';
+        const before = (await shell(modes)).stdout;
+        const { stdout } = await inside(
+          user,
+          `chmod 600 /dev/full 2>/dev/null; chown 4243 /dev/tty 2>/dev/null; echo > /dev/null; ls /dev | grep -c ^tty`,
+          '--uevents',
+        );
+        t.equal(stdout, '1\n', 'no terminals, no disks');
+        t.equal((await shell(modes)).stdout, before);
+      });
+
       const udevd = ['/lib/systemd/systemd-udevd', '/usr/lib/systemd/systemd-udevd'].find((path) => existsSync(path));
       await t.test('udevd applies rules', { skip: udevd ? false : 'no systemd-udevd' }, async (t) => {
         const rule = 'ACTION=="change", SUBSYSTEM=="ap", KERNEL=="card01", ATTR{../../../bus/ap/config_time}="77"';
