@@ -28,7 +28,7 @@ import type { DevNode } from '../../lib/driver-core/devtmpfs.js';
 import type { Bind } from './real-sys.js';
 
 /** What every program may want. */
-const BASIC = ['null', 'zero', 'full', 'random', 'urandom', 'tty', 'ptmx', 'console', 'pts', 'shm', 'mqueue'];
+const BASIC = ['null', 'zero', 'full', 'random', 'urandom', 'tty', 'console', 'pts', 'shm', 'mqueue'];
 
 /** The simulated kernel's, also while it has no such node. */
 const isOurs = (name: string): boolean => /^(?:z90crypt|zcrypt_.*|zcrypt|vfio)$/.test(name);
@@ -47,6 +47,7 @@ export function hostNodes(directory: string, apart: string | undefined, dev = '/
     // What is there already is the run's own; the host is a run too then.
     if (isOurs(name) || existsSync(to)) continue;
     if (entry.isSymbolicLink()) symlinkSync(readlinkSync(join(dev, name)), to);
+    else if (name === 'ptmx') binds.push(...pseudoTerminals(directory, dev));
     else if (apart === undefined || BASIC.includes(name)) {
       makePlace(entry, to);
       binds.push({ from: join(dev, name), to });
@@ -56,13 +57,18 @@ export function hostNodes(directory: string, apart: string | undefined, dev = '/
   return apart === undefined ? binds : binds.map(({ from, to }) => ({ from: anew(from, apart), to }));
 }
 
-/**
- * A device's node once more, if this user may make it; who may not, may not change the host's either. Not that of
- * pseudo-terminals: it looks for them in the directory where it was made.
- */
+/** /dev/ptmx makes a terminal in the `pts` beside it, in the same mount: it is used where it was made. */
+function pseudoTerminals(directory: string, dev: string): Bind[] {
+  const whole = '.host';
+  mkdirSync(join(directory, whole));
+  symlinkSync(join(whole, 'ptmx'), join(directory, 'ptmx'));
+  return [{ from: dev, to: join(directory, whole) }];
+}
+
+/** A device's node once more, if this user may make it; who may not, may not change the host's either. */
 function anew(node: string, directory: string): string {
   const { rdev, mode } = statSync(node);
-  if ((mode & constants.S_IFMT) !== constants.S_IFCHR || basename(node) === 'ptmx') return node;
+  if ((mode & constants.S_IFMT) !== constants.S_IFCHR) return node;
   const copy = join(directory, basename(node));
   const [major, minor] = [(rdev >>> 8) & 0xfff, (rdev & 0xff) | ((rdev >>> 12) & 0xfff00)];
   const words = ['-m', (mode & 0o777).toString(8), copy, 'c', String(major), String(minor)];

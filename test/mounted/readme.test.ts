@@ -63,7 +63,7 @@ async function typed(t: Test, name: string): Promise<void> {
     `ap-sysfs() { node ${PROJECT}dist/scripts/ap-sysfs.js "$@"; }`,
   ];
   const script = [...before, ...shown.map(({ command }) => `{ ${command}\n} 2>&1; echo '${END}'`)].join('\n');
-  const { stdout } = await shell(script, 90);
+  const { stdout } = await shell(script, 300);
   const outputs = stdout
     .replaceAll(home, '/home/me')
     .replace(/up \d+ s/, 'up 0 s')

@@ -277,6 +277,12 @@ for (const user of USERS)
       t.match(stderr, /Permission denied|No such device/, 'nobody can open them');
     });
 
+    await t.test('programs inside can have terminals of their own', async (t) => {
+      if ((await shell('command -v script')).status !== 0) return t.plan(0, 'no program script');
+      for (const options of ['', '--uevents'])
+        t.match(await output(t, user, 'script -qc tty /dev/null </dev/null', options), /\/pts\/\d+\s*$/);
+    });
+
     await t.test('the other commands are about this machine', async (t) => {
       const U = '11111111-1111-4111-8111-111111111111';
       const out = await output(
