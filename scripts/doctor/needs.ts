@@ -1,6 +1,7 @@
 /**
  * What a mount needs of a system, one check each.
  */
+import { fetchedEmulators } from '../run/s390x.js';
 import { type Host, hasLibrary, hasProgram } from './host.js';
 import { asRoot, installLine } from './packages.js';
 
@@ -120,10 +121,12 @@ const CHECKS: Readonly<Record<string, Check>> = {
       ? ok('perl or python3 sends events')
       : optional('neither perl nor python3: events only in files', installLine(host, 'perl')),
 
-  'run --s390x': (host) =>
-    ['qemu-s390x', 'qemu-s390x-static'].some((name) => hasProgram(host, name))
-      ? ok('qemu-user is there')
-      : optional('no qemu-s390x of the system', `${installLine(host, 'qemu-user')}, or scripts/get-clients.sh`),
+  'run --s390x': (host) => {
+    if (['qemu-s390x', 'qemu-s390x-static'].some((name) => hasProgram(host, name))) return ok('qemu-user is there');
+    return fetchedEmulators().some((path) => host.exists(path))
+      ? ok('scripts/get-clients.sh has fetched qemu-s390x')
+      : optional('no qemu-s390x', `${installLine(host, 'qemu-user')}, or scripts/get-clients.sh`);
+  },
 
   user_allow_other: (host) => {
     if (host.uid === 0) return ok('root needs it not');

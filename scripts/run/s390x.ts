@@ -18,17 +18,17 @@ const clients = (): string => process.env.AP_SYSFS_CLIENTS ?? join(CLONE, 'test/
 
 const EMULATORS = ['qemu-s390x', 'qemu-s390x-static'];
 
+/** Where the emulator is once it is fetched. */
+export const fetchedEmulators = (): string[] => EMULATORS.map((name) => join(clients(), 'qemu/usr/bin', name));
+
 /** The emulator; undefined: there is none. */
 export function findEmulator(): string | undefined {
-  const fetched = join(clients(), 'qemu/usr/bin');
-  for (const name of EMULATORS) {
-    if (existsSync(join(fetched, name))) return join(fetched, name);
+  for (const name of [...fetchedEmulators(), ...EMULATORS])
     try {
       return findProgram(name);
     } catch {
-      // Not of the system.
+      // The next one.
     }
-  }
   return undefined;
 }
 
