@@ -21,10 +21,14 @@ ours() { # COMMAND [ARGUMENT..]
   exec "$AP_SYSFS_NODE" "$AP_SYSFS_CLI" "$@"
 }
 
-# Does the simulated kernel know that module? A dash is as good as an underscore.
+# Names of the modules that the simulated kernel knows.
+modules() {
+  sed -n 's/^modules //p' "$AP_SYSFS/kernel/debug/ap_sim/about" 2>/dev/null
+}
+
+# Is it one of them? A dash is as good as an underscore.
 known() { # NAME
-  known=$(sed -n 's/^modules //p' "$AP_SYSFS/kernel/debug/ap_sim/about" 2>/dev/null)
-  case " $known ap " in
+  case " $(modules) ap " in
     *" $(echo "$1" | tr - _) "*) return 0 ;;
   esac
   return 1
