@@ -25,6 +25,7 @@ import { Control } from './mounts/control.js';
 import { mounts } from './mounts/registry.js';
 import { oneOf } from './one-of.js';
 import { print } from './output/terminal.js';
+import { RECIPES } from './run/recipes.js';
 
 type Words = () => readonly string[];
 
@@ -135,6 +136,7 @@ const ARGUMENTS: Readonly<Record<string, readonly [name: string, words: Words][]
     ['uuid', () => (typed().at(-1) === 'start' ? mdevs() : guests())],
   ],
   import: [['file', file]],
+  run: [['command', file]],
   'fault remove': [['number', () => parseFaults(control().read('faults')).map(({ id }) => String(id))]],
   modprobe: [['module', () => (control().about().get('modules') ?? '').split(' ')]],
   rmmod: [
@@ -159,6 +161,13 @@ const VALUES: Readonly<Record<string, Words>> = {
   'mount --transport': () => ['auto', ...TRANSPORTS],
   'start --transport': () => ['auto', ...TRANSPORTS],
   'mount --owner': () => ['root', 'me'],
+  'run --machine': machines,
+  'shell --machine': machines,
+  'run --kernel': () => Object.keys(PROFILES),
+  'shell --kernel': () => Object.keys(PROFILES),
+  'run --recipe': () => RECIPES,
+  'shell --recipe': () => RECIPES,
+  'run --kernels': () => [Object.keys(PROFILES).join(',')],
   'dmesg --level': () => LEVELS,
   'load --kind': () => REQUEST_KINDS,
   'load --node': () => [

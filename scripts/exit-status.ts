@@ -16,6 +16,9 @@ export const EXIT = {
   noMachine: 4,
   /** `status`: a daemon has died, and its mount is still there. */
   dead: 5,
+  /** `run`: the program is there, but is none; or is not there. As shells say it. */
+  notExecutable: 126,
+  notFound: 127,
   /** 20 to 23: scripts/bootstrap.mjs (Node too old, npm ci failed, compiling failed, a system package is missing). */
 } as const;
 

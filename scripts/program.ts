@@ -17,6 +17,8 @@ import { addModprobe } from './commands/modprobe.js';
 import { addMount } from './commands/mount.js';
 import { addRecord } from './commands/record.js';
 import { addRmmod } from './commands/rmmod.js';
+import { addRun } from './commands/run.js';
+import { addShell } from './commands/shell.js';
 import { addShow } from './commands/show.js';
 import { addStart } from './commands/start.js';
 import { addStatus } from './commands/status.js';
@@ -50,6 +52,7 @@ Exit status:
    0  done                   3  the tree could not be taken away
    1  refused, missing, bug  4  no machine, several, or it does not answer
    2  wrong words            5  status: a daemon has died
+ run: that of the program; 126 it may not be executed, 127 there is no such
   10 to 19: the tree could not be mounted
   10 no such directory  11 not a directory  12 not empty  13 busy  14 dead mount
   15 no /dev/fuse  16 no permission  17 no libfuse2  18 no fusermount
@@ -68,6 +71,8 @@ export function createProgram(): Command {
 
   program.commandsGroup('Machines:');
   for (const add of [addMount, addUmount, addStart, addStatus, addMachine]) add(program);
+  program.commandsGroup('Programs on a machine of their own:');
+  for (const add of [addRun, addShell]) add(program);
   program.commandsGroup('Look and change:');
   for (const add of [addShow, addHw, addGuest, addLoad, addFault]) add(program);
   program.commandsGroup('From and to other machines:');

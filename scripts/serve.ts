@@ -11,6 +11,7 @@ import { hostClock } from '../fs-tree/host/clock-host.js';
 import { hostCrypto } from '../fs-tree/host/crypto.js';
 import { SeededRandom } from '../fs-tree/host/random.js';
 import { TraceRing } from '../fs-tree/host/trace.js';
+import type { DirNode } from '../fs-tree/kernfs/node.js';
 import { Ops } from '../fs-tree/ops.js';
 import { chooseTransport, createTransport } from '../fs-tree/transport/choose.js';
 import { isMounted } from '../fs-tree/transport/mount-point.js';
@@ -42,6 +43,11 @@ export interface Served {
 /** What is served, read. */
 export interface ServeChoices extends Omit<WorldChoices, 'machine'> {
   readonly machine: MachineSource;
+  /**
+   * Of a machine that belongs to one program (scripts/run): it is not noted for other commands. Given the booted
+   * world and its tree, before they are mounted; returns the tree to mount.
+   */
+  readonly privately?: (world: World, tree: DirNode) => DirNode;
 }
 
 function complain(line: string): void {
@@ -90,14 +96,15 @@ export async function serve(
   const { mountPoint } = transport;
   const machine = choices.machine.name;
   const kernel = world.kernel.profile.release;
-  note({
-    mountPoint,
-    machine,
-    kernel,
-    transport: name,
-    started: started.toISOString(),
-    ...(log !== undefined && { log }),
-  });
+  if (!choices.privately)
+    note({
+      mountPoint,
+      machine,
+      kernel,
+      transport: name,
+      started: started.toISOString(),
+      ...(log !== undefined && { log }),
+    });
   onMounted({ mountPoint, machine, kernel, cards: [...world.machine.adapters.keys()] });
   await Promise.race([toldToEnd, transport.detached]);
   world.stop();
@@ -146,8 +153,9 @@ function treeOps(
   bug: Report,
 ): Ops {
   const about = { machine: choices.machine.name, transport: name, pid: process.pid, started, version };
+  const tree = worldTree(world, trace, about, { faults });
   return new Ops({
-    root: worldTree(world, trace, about, { faults }),
+    root: choices.privately?.(world, tree) ?? tree,
     faults,
     now: Date.now,
     owner: choices.owner,

@@ -26,7 +26,7 @@ export interface WorldChoices {
   readonly transport: TransportChoice;
 }
 
-const KERNELS = Object.keys(PROFILES) as KernelVersion[];
+export const KERNELS = Object.keys(PROFILES) as KernelVersion[];
 const ROOT: Owner = { uid: 0, gid: 0 };
 
 function me(): Owner {
@@ -46,7 +46,7 @@ function parseOwner(text: string): Owner {
 }
 
 /** Reads the machine file, if it is one. @throws Failure */
-export function machineSource({ machine }: WorldChoices): MachineSource {
+export function machineSource({ machine }: Pick<WorldChoices, 'machine'>): MachineSource {
   try {
     return readMachine(machine);
   } catch (e) {
@@ -59,7 +59,8 @@ export function machineSource({ machine }: WorldChoices): MachineSource {
   }
 }
 
-export function addWorldOptions(command: Command): Command {
+/** `--machine` and `--kernel`. */
+export function addMachineOptions(command: Command): Command {
   return command
     .addOption(
       new Option(
@@ -72,7 +73,11 @@ export function addWorldOptions(command: Command): Command {
         '--kernel <version>',
         `which kernel to be: ${KERNELS.join(', ')} (default: what the machine file says, else ${DEFAULT_KERNEL})`,
       ).argParser(oneOf(KERNELS)),
-    )
+    );
+}
+
+export function addWorldOptions(command: Command): Command {
+  return addMachineOptions(command)
     .addOption(
       new Option('--owner <root|me|UID:GID>', 'whom the files belong to: root is faithful, me lets you write')
         .argParser(parseOwner)

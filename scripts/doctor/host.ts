@@ -4,6 +4,7 @@
 import { accessSync, constants, existsSync, readdirSync, readFileSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
+import { namespaceProblem } from '../run/namespace.js';
 
 export interface Host {
   readonly uid: number;
@@ -22,13 +23,15 @@ export interface Host {
   readonly path: readonly string[];
   /** What loading the addon fuse-native says; undefined: it loads. */
   addonProblem(): string | undefined;
+  /** What making name spaces for a run says; undefined: they can be had. */
+  namespaceProblem(): string | undefined;
 }
 
 /**
  * This system.
  *
  * With AP_SYSFS_DOCTOR_ROOT: a directory to look into as if it were /; the
- * addon is then not loaded.
+ * addon is then not loaded, and no name space made.
  * @param addonProblem tells what loading the addon says
  */
 export function thisHost(addonProblem: Host['addonProblem'] = () => undefined): Host {
@@ -58,6 +61,7 @@ export function thisHost(addonProblem: Host['addonProblem'] = () => undefined): 
       Boolean,
     ),
     addonProblem: () => (root === '/' ? addonProblem() : undefined),
+    namespaceProblem: () => (root === '/' ? namespaceProblem() : undefined),
   };
 }
 

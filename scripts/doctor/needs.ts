@@ -1,6 +1,7 @@
 /**
  * What a mount needs of a system, one check each.
  */
+import { fetchedEmulators } from '../run/s390x.js';
 import { type Host, hasLibrary, hasProgram } from './host.js';
 import { asRoot, installLine } from './packages.js';
 
@@ -104,6 +105,36 @@ const CHECKS: Readonly<Record<string, Check>> = {
     return host.exists('/proc/self/ns/user')
       ? ok('on')
       : optional('this kernel has none', 'use a kernel with CONFIG_USER_NS');
+  },
+
+  'run, in name spaces': (host) => {
+    const lacks = ['unshare', 'mount', 'setsid'].find((name) => !hasProgram(host, name));
+    if (lacks !== undefined)
+      return optional(`no program ${lacks}: no \`run --recipe namespace\``, installLine(host, 'unshare'));
+    const problem = host.namespaceProblem();
+    return problem === undefined
+      ? ok('programs can be run with the machine in /sys')
+      : optional(
+          `not to be had: ${problem}`,
+          'ap-sysfs run --recipe preload, or env; as root; docker run --cap-add SYS_ADMIN ..',
+        );
+  },
+
+  'run, by umockdev': (host) =>
+    hasLibrary(host, 'libumockdev-preload.so.0')
+      ? ok('libumockdev-preload.so.0 is there')
+      : optional('not there: no `run --recipe preload`', installLine(host, 'umockdev')),
+
+  'run --uevents': (host) =>
+    ['perl', 'python3'].some((name) => hasProgram(host, name))
+      ? ok('perl or python3 sends events')
+      : optional('neither perl nor python3: events only in files', installLine(host, 'perl')),
+
+  'run --s390x': (host) => {
+    if (['qemu-s390x', 'qemu-s390x-static'].some((name) => hasProgram(host, name))) return ok('qemu-user is there');
+    return fetchedEmulators().some((path) => host.exists(path))
+      ? ok('scripts/get-clients.sh has fetched qemu-s390x')
+      : optional('no qemu-s390x', `${installLine(host, 'qemu-user')}, or scripts/get-clients.sh`);
   },
 
   user_allow_other: (host) => {

@@ -4,12 +4,12 @@
 import { type Host, hasProgram } from './host.js';
 
 /** What a distribution calls a need. */
-export type Package = 'libfuse2' | 'fusermount' | 'mount';
+export type Package = 'libfuse2' | 'fusermount' | 'mount' | 'unshare' | 'umockdev' | 'perl' | 'qemu-user';
 
 interface Manager {
   readonly tool: string;
   readonly install: string;
-  readonly names: Readonly<Record<Package, string>>;
+  readonly names: Readonly<Record<'libfuse2' | 'fusermount' | 'mount', string>> & Partial<Record<Package, string>>;
 }
 
 const MANAGERS: readonly Manager[] = [
@@ -29,7 +29,14 @@ const PLAIN: Readonly<Record<Package, string>> = {
   libfuse2: 'libfuse.so.2 (package libfuse2 or fuse-libs)',
   fusermount: 'fusermount (package fuse3 or fuse)',
   mount: 'mount and umount (package util-linux)',
+  unshare: 'unshare, mount, setsid (package util-linux)',
+  umockdev: 'umockdev',
+  perl: 'perl, or python3',
+  'qemu-user': 'qemu-s390x (package qemu-user)',
 };
+
+/** What most distributions agree on. */
+const COMMON: Partial<Record<Package, string>> = { unshare: 'util-linux', umockdev: 'umockdev', perl: 'perl' };
 
 /** The line to type as root. */
 export const asRoot = (host: Host, command: string): string => (host.uid === 0 ? command : `sudo ${command}`);
@@ -38,5 +45,5 @@ export const asRoot = (host: Host, command: string): string => (host.uid === 0 ?
 export function installLine(host: Host, wanted: Package): string {
   const manager = MANAGERS.find(({ tool }) => hasProgram(host, tool));
   if (!manager) return `install ${PLAIN[wanted]}`;
-  return asRoot(host, `${manager.install} ${manager.names[wanted]}`);
+  return asRoot(host, `${manager.install} ${manager.names[wanted] ?? COMMON[wanted] ?? wanted}`);
 }

@@ -24,7 +24,7 @@ export function loadMachine(
   const { name, text } = typeof source === 'string' ? readMachine(source) : source;
   const machine =
     text === undefined && isPreset(name)
-      ? parseMachineFile(printPreset(name), `preset ${name}`)
+      ? parseMachineFile(printPreset(name), `preset ${name}`, true)
       : parseMachineFile(text ?? '', name);
   for (const warning of machine.warnings) warn(problemLine(warning));
   files.set(machine.description, machine);

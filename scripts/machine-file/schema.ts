@@ -10,7 +10,8 @@
  * ap-register: see values.ts.
  */
 import { readFileSync } from 'node:fs';
-import { Ajv, type ErrorObject, type JSONType, type SchemaValidateFunction, type ValidateFunction } from 'ajv';
+import { createRequire } from 'node:module';
+import type { ErrorObject, JSONType, SchemaValidateFunction, ValidateFunction } from 'ajv';
 import { didYouMean } from '../../lib/description/nearest.js';
 import {
   type BadId,
@@ -118,7 +119,12 @@ const KEYWORDS: Readonly<Record<string, Keyword>> = {
 };
 
 function newValidator(): ValidateFunction {
-  const ajv = new Ajv({ allErrors: true, verbose: true, allowUnionTypes: true, strictTypes: false });
+  // Only who has a file to check waits for the package; that the schema is one is for a test to say.
+  const { Ajv } = createRequire(import.meta.url)('ajv') as typeof import('ajv');
+  const ajv = new Ajv({
+    ...{ allErrors: true, verbose: true, allowUnionTypes: true, strictTypes: false },
+    ...{ meta: false, validateSchema: false },
+  });
   for (const [keyword, { type, faults }] of Object.entries(KEYWORDS)) {
     const validate: SchemaValidateFunction = (_: unknown, value: unknown, parent?: unknown) => {
       const found = faults(value, (parent ?? {}) as Schema);

@@ -179,6 +179,19 @@ t.test('1 words', async (t) => {
       ['fault bogus', /unknown command 'bogus'\n.*fault --help/],
       ['record more', /too many arguments for 'record'.*\n.*record --help/],
       ['import', /missing required argument 'file'\n.*import --help/],
+      ['run', /missing required argument 'command'\n.*run --help/],
+      ['run --recipe chroot -- true', /It is one of namespace, preload, env\.\n.*run --help/],
+      ['run --recipe namspace -- true', /did you mean namespace\?/],
+      ['run --kernel 6.13 -- true', /--kernel: '6.13' is no good\. It is one of 6\.1, 6\.12, 7\.2\./],
+      ['run --kernels 6.1 -- true', /--kernels: '6\.1' is no good\. Name at least two, each once: 6\.1,6\.12,7\.2\./],
+      ['run --kernels 6.1,7.2,6.1 -- true', /each once/],
+      ['run --kernels 6.1,6.2 -- true', /It is one of 6\.1, 6\.12, 7\.2\./],
+      ['run --kernels 6.1,7.2 --kernel 7.2 -- true', /cannot be used with option '--kernel/],
+      ['run --json -- true', /--json is about --kernels\n.*--kernels 6\.1,7\.2 --json/],
+      ['run --machine lagre -- true', /did you mean large\?/],
+      ['run --ueevnts -- true', /unknown option '--ueevnts'\n\(Did you mean --uevents\?\)/],
+      ['shell more', /too many arguments for 'shell'.*\n.*shell --help/],
+      ['shell --kernels 6.1,7.2', /unknown option '--kernels'/],
       ['export more', /too many arguments for 'export'.*\n.*export --help/],
     ];
     for (const [line, err] of cases) {
@@ -205,6 +218,8 @@ t.test('1 words', async (t) => {
     t.equal((await shell(`${process.execPath} ${COMMAND} completion bash | bash -n`)).stderr, '', 'bash reads it');
     await check(t, 'completion zsh', { out: /#compdef ap-sysfs/ });
     await check(t, "complete -- mount --machine ''", { out: /^default\s[\s\S]*^large\s/m });
+    await check(t, "complete -- run --recipe ''", { out: 'namespace\t\npreload\t\nenv\t\n:4\n' });
+    await check(t, "complete -- shell --machine ''", { out: /^default\s[\s\S]*^large\s/m });
     await check(t, 'complete -- dm', { out: /^dmesg\s/m });
     t.notMatch((await ap('completion --help')).stdout, /fish|powershell/, 'shells that no test tries');
     await check(t, "complete -- rmmod ''", { out: ':4\n' });

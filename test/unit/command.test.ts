@@ -21,6 +21,11 @@ function system(changes: { files?: Record<string, string | undefined>; uid?: num
     '/usr/bin/mount': '',
     '/usr/bin/umount': '',
     '/usr/bin/apt-get': '',
+    '/usr/bin/unshare': '',
+    '/usr/bin/setsid': '',
+    '/usr/bin/perl': '',
+    '/usr/bin/qemu-s390x': '',
+    '/usr/lib/x86_64-linux-gnu/libumockdev-preload.so.0': '',
     '/proc/sys/user/max_user_namespaces': '15000\n',
     '/proc/self/ns/user': '',
     '/proc/self/status': 'CapEff:\t000001ffffffffff\n',
@@ -40,6 +45,7 @@ function system(changes: { files?: Record<string, string | undefined>; uid?: num
     list: (path) =>
       there.flatMap(([name]) => (name.startsWith(`${path}/`) ? (name.slice(path.length + 1).split('/')[0] ?? []) : [])),
     addonProblem: () => undefined,
+    namespaceProblem: () => undefined,
     ...changes,
   };
 }
@@ -116,6 +122,35 @@ t.test('doctor: a system stripped of each need', async (t) => {
       'fusermount',
       'optional',
       /^apt-get install fuse3$/,
+    ],
+    [
+      'no unshare',
+      { files: { '/usr/bin/unshare': undefined } },
+      'run, in name spaces',
+      'optional',
+      /^sudo apt-get install util-linux$/,
+    ],
+    [
+      'no right to name spaces',
+      { namespaceProblem: () => 'unshare: unshare failed: Operation not permitted' },
+      'run, in name spaces',
+      'optional',
+      /--recipe preload, or env/,
+    ],
+    [
+      'no umockdev',
+      { files: { '/usr/lib/x86_64-linux-gnu/libumockdev-preload.so.0': undefined } },
+      'run, by umockdev',
+      'optional',
+      /apt-get install umockdev$/,
+    ],
+    ['no perl', { files: { '/usr/bin/perl': undefined } }, 'run --uevents', 'optional', /apt-get install perl$/],
+    [
+      'no qemu-user',
+      { files: { '/usr/bin/qemu-s390x': undefined } },
+      'run --s390x',
+      'optional',
+      /apt-get install qemu-user, or scripts\/get-clients\.sh$/,
     ],
     [
       'no package manager',
