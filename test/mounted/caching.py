@@ -27,7 +27,7 @@ import time
 SYS, CHANGES, SEED = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
 UNTIL_KILLED = "--until-killed" in sys.argv
 WRITERS, NOISY, HANGS_AFTER = 2, int(os.environ.get("NOISY", "4")), 60
-# So many stale sights are told in words, each below the size of a pipe's message.
+# So many stale sights of each writer are told in words.
 EXAMPLES = 5
 # In so many of the directories that a store may have changed.
 LOOKS = 3
@@ -283,7 +283,8 @@ def shells(random, progress):
     """A shell's own way of the same; a new process each time."""
     while True:
         at = path(random.choice(BUSY))
-        os.system(f"{{ cd {at} && echo x > nothing; mkdir nothing; : > uevent; chmod 755 .; ls -la; }} > /dev/null 2>&1")
+        deeds = "echo x > nothing; mkdir nothing; : > uevent; chmod 755 .; ls -la"
+        os.system(f"{{ cd {at} && {{ {deeds}; }}; }} > /dev/null 2>&1")
         # What is remembered is there also when the daemon is not: a listing must be asked for.
         os.listdir(path(AP))
         progress()

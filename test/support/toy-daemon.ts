@@ -2,10 +2,10 @@
  * Mounts a toy, for tests: `node toy-daemon.js DIRECTORY [SHAPE]`. Without a
  * shape (a file made by operations.py) it is the toy tree. Commands on stdin,
  * one a line: `release`, `stats`, `notify` (of the toy's value), `quit`; each is
- * answered by a line on stdout. `wedge`: answers nobody for a second, takes the
- * link bus/toy away, and answers nobody any more.
+ * answered by a line on stdout. `wedge FILE`: answers nobody until there is
+ * that file, then takes the link bus/toy away, and answers nobody any more.
  */
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import type { FileNode } from '../../fs-tree/kernfs/node.js';
 import type { StaticDir, StaticTree } from '../../fs-tree/kernfs/static-tree.js';
@@ -72,9 +72,10 @@ for await (const line of createInterface({ input: process.stdin })) {
   if (line === 'release') toy.release?.();
   if (line === 'notify') ops.notify(toy.device?.lookup('value') as FileNode);
   if (line === 'quit') await quit();
-  if (line === 'wedge') {
+  if (line.startsWith('wedge ')) {
     console.log('wedged');
-    busy(1);
+    const file = line.slice('wedge '.length);
+    while (!existsSync(file)) busy(0.02);
     void (toy.root.lookup('bus') as StaticDir).remove('toy');
     busy(600);
   }
