@@ -122,7 +122,11 @@ export class Kobject {
 
   /** Path below /sys, with a leading slash: the DEVPATH of its events. */
   get devpath(): string {
-    return this.parent ? `${this.parent.devpath}/${this.name}` : '';
+    const names: string[] = [];
+    for (let at: Kobject = this; at.parent; at = at.parent) names.push(at.name);
+    names.push('');
+    // In one piece: thousands of events are kept, and a string of strings takes many times its length.
+    return names.reverse().join('/');
   }
 
   get groups(): ReadonlyMap<string, FileGroup> {

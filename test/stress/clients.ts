@@ -8,7 +8,7 @@
  * rest read it. Beside them a probe opens and reads a file every few
  * milliseconds. Resident memory of the last third of the time may be 5 % above
  * that of the first, the probe's 99th percentile of the last minute 1.5 times
- * that of the first; before that it all runs half a minute unwatched. Ends with 1 if one of them is more, or if a client was
+ * that of the first; before that it all runs up to a minute unwatched. Ends with 1 if one of them is more, or if a client was
  * told what nobody should be told.
  */
 import { parseArgs } from 'node:util';
@@ -26,8 +26,8 @@ const seconds = Math.max(6, Math.round(Number(values.minutes) * 60));
 const count = Number(values.clients);
 const MEMORY_LIMIT = 5;
 const DRIFT_LIMIT = 1.5;
-/** Seconds before anything counts: code is compiled, buffers are made. */
-const WARM_UP = Math.min(30, Math.ceil(seconds / 3));
+/** Seconds before anything counts: code is compiled, the rings of trace, log and events fill. */
+const WARM_UP = Math.min(60, Math.ceil(seconds / 3));
 const TOTAL = WARM_UP + seconds;
 /** Seconds at either end whose answers are compared. */
 const EDGE = Math.min(60, Math.floor(seconds / 3));
