@@ -2,7 +2,7 @@
  * Which of the real programs are there, and whether they can run here; where not, why: the `skip` of tests.
  */
 import { spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Test } from 'tap';
 import { findClients } from '../conformance/programs.js';
@@ -30,8 +30,13 @@ let cannot: string | false | undefined;
 
 /** The small Debian, to be entered in name spaces of its own. */
 export function noDebian(): string | false {
+  const absent = noClient('debian/usr/bin/virsh');
+  if (absent) return absent;
+  const debian = join(CLIENTS, 'debian');
+  if (!isRoot && statSync(debian).uid !== process.getuid?.())
+    return `${debian} belongs to somebody else, who alone can be root in it`;
   cannot ??= cannotUnshare();
-  return noClient('debian/usr/bin/virsh') || cannot;
+  return cannot;
 }
 
 /** Tries what enter.sh does, in name spaces that end at once. */

@@ -99,7 +99,7 @@ export class DebianHost {
     const { pid } = this.#keeper;
     const user = isRoot ? [] : ['-U', '--preserve-credentials'];
     const spaces = [...user, '-t', `${pid}`, '-m', '-n', `--pid=/proc/${pid}/ns/pid_for_children`];
-    return [...spaces, '/usr/bin/bash', '-c', PRELUDE + command];
+    return [...spaces, '/usr/bin/bash', '--norc', '-c', PRELUDE + command];
   }
 }
 
