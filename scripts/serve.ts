@@ -12,6 +12,7 @@ import { hostCrypto } from '../fs-tree/host/crypto.js';
 import { SeededRandom } from '../fs-tree/host/random.js';
 import { TraceRing } from '../fs-tree/host/trace.js';
 import { Ops } from '../fs-tree/ops.js';
+import { StoreTrace } from '../fs-tree/stores.js';
 import { chooseTransport, createTransport } from '../fs-tree/transport/choose.js';
 import { isMounted } from '../fs-tree/transport/mount-point.js';
 import { MountError, type Transport, type TransportName } from '../fs-tree/transport/transport.js';
@@ -152,6 +153,7 @@ function treeOps(
     now: Date.now,
     owner: choices.owner,
     changes: world.kernel.core.tree,
+    stores: new StoreTrace({ trace, tree: world.kernel.core.tree, uevents: world.kernel.core.uevents }),
     lseekNeedsNode: world.kernel.profile.lseekAfterRemovalFails,
     onBug: (error, { op, node }) => bug(error, `${op} of inode ${node?.ino}`),
   });
