@@ -69,6 +69,15 @@ export class DebianHost {
     await this.good(t, '/usr/lib/systemd/systemd-udevd --daemon 2> /tmp/udevd.log && udevadm control --ping');
   }
 
+  /** Waits until udevd is through with every event so far. */
+  async settleUdev(t: Test): Promise<void> {
+    const last = "grep -o '^SEQNUM=.*' /sys/kernel/debug/ap_sim/uevents | tail -1";
+    await this.good(
+      t,
+      `last=$(${last}); for n in $(seq 200); do [ "$(cat /run/uevents-sent)" = "\${last#*=}" ] && break; sleep 0.05; done; udevadm settle`,
+    );
+  }
+
   /** Runs a command of bash. */
   run(command: string): Promise<Outcome> {
     return new Promise((resolve) => {

@@ -61,7 +61,10 @@ t.test('virsh nodedev', { skip }, async (t) => {
     t.match(refused, { status: 1, stderr: /attribute assign_domain(.|\n)*Cannot assign requested address/ });
     t.notMatch(await host.good(t, 'ls $M'), U);
     await host.good(t, 'echo -0 > $B/apmask');
-    await nodedev(`start ${NAME}`);
+    await host.settleUdev(t);
+    // libvirt may still be told of the device that came and went again.
+    const start = `for n in $(seq 100); do ${virsh} nodedev-start ${NAME} 2> /tmp/start.log && break; grep -q active /tmp/start.log || break; sleep 0.1; done`;
+    await host.good(t, `${start}; cat /tmp/start.log >&2`);
     t.equal(await host.good(t, `cat $M/${U}/matrix`), '00.0004\n');
     await until('list --cap mdev', new RegExp(`^${NAME} *$`));
     await until('dumpxml ap_00_0004', /<name>vfio_ap<.name>/);

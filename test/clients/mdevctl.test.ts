@@ -122,7 +122,6 @@ t.test('udev starts what is defined to start by itself', { skip: skipDebian }, a
   await host.good(t, 'echo "unload vfio_ap" > /sys/kernel/debug/ap_sim/modules');
   t.equal(await host.good(t, 'ls /sys/class/mdev_bus'), '');
   await host.good(t, 'echo "load vfio_ap" > /sys/kernel/debug/ap_sim/modules');
-  // The relay, udevd and mdevctl one after the other.
-  await host.good(t, `for n in $(seq 100); do [ -e $M/${U1} ] && break; sleep 0.1; done; udevadm settle`);
+  await host.settleUdev(t);
   t.match(await host.good(t, 'mdevctl list'), `${U1} matrix vfio_ap-passthrough auto (defined)\n`);
 });

@@ -45,7 +45,7 @@ RULES`,
   const monitored = async (command: string, last: string): Promise<string[]> => {
     const text = await host.good(
       t,
-      `udevadm monitor > /tmp/events & p=$!
+      `: > /tmp/events; udevadm monitor >> /tmp/events & p=$!
        until grep -q 'the kernel uevent' /tmp/events; do sleep 0.05; done
        ${command}
        for n in $(seq 200); do grep -q '^UDEV.*${last} ' /tmp/events && break; sleep 0.05; done
@@ -60,11 +60,9 @@ RULES`,
 
   const U = '11111111-1111-4111-8111-111111111111';
   const made = await monitored(`echo ${U} > $P/create`, 'vfio0');
-  t.match(
-    made.filter((line) => line.startsWith('KERNEL')),
-    [new RegExp(`add .*/devices/vfio_ap/matrix/${U} \\(mdev\\)`), /add .*\/devices\/virtual\/iommu_group|bind|vfio/],
-    'a mediated device appears',
-  );
+  // The host's own kernel may speak in between.
+  for (const who of ['KERNEL', 'UDEV'])
+    t.ok(made.includes(`${who} add      /devices/vfio_ap/matrix/${U} (mdev)`), `${who}: a mediated device appears`);
   t.equal(await host.good(t, `cat $M/${U}/matrix`), '.0009\n', 'and has what the rule says');
   const triggered = await monitored('udevadm trigger --settle -c change -s ap', '03.0047');
   t.equal(triggered.filter((line) => line.startsWith('UDEV change')).length, 20, 'events by request');

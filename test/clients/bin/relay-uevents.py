@@ -1,7 +1,8 @@
 """relay-uevents.py FILE: sends what the simulated kernel says in FILE to the listeners of this network name space.
 
 A mount cannot send uevents, but who rules a network name space may speak as its kernel: the real one adds the number and
-passes the message on. What stands in FILE at the start is old; "ready" on stdout says that everything later is sent.
+passes the message on. What stands in FILE at the start is old; "ready" on stdout says that everything later is sent. /run/uevents-sent has the number
+of the last one.
 """
 import socket
 import struct
@@ -38,6 +39,8 @@ def main(path):
     sent = max((number for number, _ in messages(path)), default=0)
     print('ready', flush=True)
     while True:
+        with open('/run/uevents-sent', 'w', encoding='ascii') as file:
+            file.write(f'{sent}\n')
         for number, lines in messages(path):
             if number > sent:
                 send(link, lines)
