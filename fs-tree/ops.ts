@@ -20,6 +20,7 @@ import { OpenFile, seek, type Whence } from './kernfs/open-file.js';
 import { isRoot, MAY_EXEC, MAY_READ, MAY_WRITE, mustHave, mustMayChange } from './kernfs/permission.js';
 import { Refused, type RenameFlags } from './kernfs/refused.js';
 import { type XattrFlags, Xattrs } from './kernfs/xattr.js';
+import type { StoreTrace } from './stores.js';
 
 /** Flags of open(2) that matter here, with Linux's values. */
 export const O_ACCMODE = 0o3;
@@ -46,6 +47,8 @@ export interface OpsOptions extends InodeAttrsOptions {
   readonly lseekNeedsNode?: boolean;
   /** Rules that files of this tree obey. */
   readonly faults?: Faults | undefined;
+  /** Traces each store, with what it brought about. */
+  readonly stores?: StoreTrace | undefined;
 }
 
 export interface BugContext {
@@ -193,7 +196,10 @@ export class Ops {
 
   /** One write, whose offset does not matter. @returns bytes taken @throws EBADF, ENODEV, EIO, or what store throws */
   write(caller: Caller, file: OpenFile, bytes: string, offset = 0): Promise<number> {
-    return this.#guardAsync('write', caller, file.node, () => file.write(this.#context(caller), bytes, offset));
+    const write = (): Promise<number> => file.write(this.#context(caller), bytes, offset);
+    const { stores } = this.#options;
+    if (!stores?.traces(file.node)) return this.#guardAsync('write', caller, file.node, write);
+    return stores.around(file.node, caller, bytes, () => this.#guardAsync('write', caller, file.node, write));
   }
 
   /** poll(2), as POLL bits; each of them may come up later, and `watch` tells when to ask again. */

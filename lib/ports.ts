@@ -60,7 +60,7 @@ export interface TraceEvent {
   readonly kind: string;
   readonly text: string;
   /** Details for filters; small plain values only. */
-  readonly data?: Readonly<Record<string, string | number | boolean>>;
+  readonly data?: Readonly<Record<string, string | number | boolean | readonly string[]>>;
 }
 
 export interface Trace {

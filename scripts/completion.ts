@@ -181,7 +181,7 @@ const VALUES: Readonly<Record<string, Words>> = {
   'load --adapter': () => [...new Set(queues().map((queue) => queue.slice(0, 2)))],
   'load --domain': () => [...new Set(queues().map((queue) => queue.slice(3)))],
   'trace --queue': () => queues(),
-  'trace --kind': () => ['ap.instr', 'ap.state', 'ap.request', 'ap.remove', 'zcrypt', 'kvm'],
+  'trace --kind': () => ['ap.instr', 'ap.state', 'ap.request', 'ap.remove', 'zcrypt', 'kvm', 'store'],
   'fault add --op': () => FAULT_OPS,
   'fault add --errno': () => Object.keys(ERRNO),
   'import --kernel': () => Object.keys(PROFILES),

@@ -20,6 +20,7 @@ import { addRmmod } from './commands/rmmod.js';
 import { addRun } from './commands/run.js';
 import { addShell } from './commands/shell.js';
 import { addShow } from './commands/show.js';
+import { addRestore, addSnapshot } from './commands/snapshot.js';
 import { addStart } from './commands/start.js';
 import { addStatus } from './commands/status.js';
 import { addTrace } from './commands/trace.js';
@@ -76,7 +77,7 @@ export function createProgram(): Command {
   program.commandsGroup('Look and change:');
   for (const add of [addShow, addHw, addGuest, addLoad, addFault]) add(program);
   program.commandsGroup('From and to other machines:');
-  for (const add of [addRecord, addImport, addExport]) add(program);
+  for (const add of [addRecord, addImport, addExport, addSnapshot, addRestore]) add(program);
   program.commandsGroup('The simulated kernel:');
   for (const add of [addModprobe, addRmmod, addLsmod, addDmesg, addTrace]) add(program);
   program.commandsGroup('This system:');

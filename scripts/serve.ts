@@ -13,6 +13,7 @@ import { SeededRandom } from '../fs-tree/host/random.js';
 import { TraceRing } from '../fs-tree/host/trace.js';
 import type { DirNode } from '../fs-tree/kernfs/node.js';
 import { Ops } from '../fs-tree/ops.js';
+import { StoreTrace } from '../fs-tree/stores.js';
 import { chooseTransport, createTransport } from '../fs-tree/transport/choose.js';
 import { isMounted } from '../fs-tree/transport/mount-point.js';
 import { MountError, type Transport, type TransportName } from '../fs-tree/transport/transport.js';
@@ -160,6 +161,7 @@ function treeOps(
     now: Date.now,
     owner: choices.owner,
     changes: world.kernel.core.tree,
+    stores: new StoreTrace({ trace, tree: world.kernel.core.tree, uevents: world.kernel.core.uevents }),
     lseekNeedsNode: world.kernel.profile.lseekAfterRemovalFails,
     onBug: (error, { op, node }) => bug(error, `${op} of inode ${node?.ino}`),
   });

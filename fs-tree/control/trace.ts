@@ -2,7 +2,7 @@
  * `trace`: every instruction, state change and event, in order.
  *
  * A ring; what fell out is counted in its first line. Write `clear`, or
- *   show [since=SEQ] [request=N] [queue=CC.DDDD] [kind=PREFIX]
+ *   show [since=SEQ] [request=N] [queue=CC.DDDD] [kind=PREFIX] [stores=ended]
  * for a part of it: what fits all of these. Behind the word json the reply
  * has the same as `data`.
  */
@@ -22,6 +22,8 @@ export interface TraceView {
   readonly request?: number;
   /** The queue that it belongs to, as in sysfs. */
   readonly queue?: string;
+  /** Of kinds `store` and `store.begin`: path, value, comm, pid, uid, gid; of `store` also result, added, removed, events. */
+  readonly data?: TraceEntry['data'];
 }
 
 /** The reply to `json show`. */
@@ -63,7 +65,11 @@ function filter(words: readonly string[]): (entry: TraceEntry) => boolean {
     if (key === 'request' && number !== undefined) return ({ data }) => data?.request === number;
     if (key === 'queue' && /^[0-9a-f]{2}\.[0-9a-f]{4}$/.test(value)) return (entry) => queueOf(entry) === value;
     if (key === 'kind' && value !== '') return ({ kind }) => kind.startsWith(value);
-    throw new KernelError('EINVAL', `trace: "${word}" is not one of since=SEQ, request=N, queue=CC.DDDD, kind=PREFIX`);
+    if (key === 'stores' && value === 'ended') return ({ kind }) => kind === 'store';
+    throw new KernelError(
+      'EINVAL',
+      `trace: "${word}" is not one of since=SEQ, request=N, queue=CC.DDDD, kind=PREFIX, stores=ended`,
+    );
   });
   return (entry) => tests.every((test) => test(entry));
 }
@@ -86,5 +92,6 @@ function view(entry: TraceEntry): TraceView {
     text,
     ...(typeof data?.request === 'number' && { request: data.request }),
     ...(queue !== undefined && { queue }),
+    ...(kind.startsWith('store') && data && { data }),
   };
 }

@@ -42,7 +42,7 @@ modules  load NAME [PARAMETER=VALUE ..] | unload NAME; read as lsmod
 kmsg     the kernel log; write "clear" to empty it
 dev      device nodes the kernel made: type, mode, major:minor, path below /dev
 clock    real | auto | manual | advance 30s | settle
-trace    what happened, in order; write clear | show [since=SEQ] [request=N] [queue=CC.DDDD] [kind=PREFIX]
+trace    what happened, in order; write clear | show [since=SEQ] [request=N] [queue=CC.DDDD] [kind=PREFIX] [stores=ended]
 uevents  events the kernel sent; write "clear"
 lockdep  the order of locks learnt so far
 faults   add read|write|open GLOB [nth N] [count N] [delay 2s] [errno EIO | value TEXT] | remove N|all; read: the rules

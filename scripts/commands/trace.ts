@@ -22,6 +22,7 @@ interface TraceOptions {
   readonly request?: number;
   readonly queue?: string;
   readonly kind?: string;
+  readonly stores?: true;
   readonly clear?: true;
   readonly json?: true;
 }
@@ -36,12 +37,14 @@ export function addTrace(program: Command): void {
     .option('-r, --request <number>', 'only this request, from its making to its end', requestNumber)
     .option('-q, --queue <queue>', 'only what this queue did, such as 03.0006', queueName)
     .option('-k, --kind <prefix>', 'only these, such as ap.instr, zcrypt or kvm')
+    .option('--stores', 'only what was written to files: by whom, how it ended, what came of it')
     .option('--clear', 'empty it')
-    .option('--json', 'one JSON object a line: seq, time, kind, text, request, queue');
+    .option('--json', 'one JSON object a line: seq, time, kind, text, request, queue; data of stores');
   examples(command, [
     ['ap-sysfs trace --request 7', 'selected, queued, sent, retried, answered'],
     ['ap-sysfs trace --queue 03.0006 --follow', 'what a queue does from now on'],
     ['ap-sysfs trace --kind ap.state', 'the lives of the queues so far'],
+    ['ap-sysfs trace --stores --json --follow', 'every write to a file, for programs'],
     ['ap-sysfs trace --clear', 'before an experiment'],
   ]).action(async (options: TraceOptions, self: Command) => {
     const control = new Control(chooseMount(self.optsWithGlobals().sys ?? options.sys));
@@ -76,15 +79,16 @@ function queueName(text: string): string {
 
 /** Prints what fits and came behind the event with this number. */
 function showPart(control: Control, options: TraceOptions, since: number): { shown: number; last: number } {
-  const { request, queue, kind, json } = options;
+  const { request, queue, kind, stores, json } = options;
   const words = [
     `since=${since}`,
     ...(request === undefined ? [] : [`request=${request}`]),
     ...(queue === undefined ? [] : [`queue=${queue}`]),
     ...(kind === undefined ? [] : [`kind=${kind}`]),
+    ...(stores ? ['stores=ended'] : []),
   ];
   const { entries, dropped, last } = read(control, words);
-  const chosen = request !== undefined || queue !== undefined || kind !== undefined;
+  const chosen = request !== undefined || queue !== undefined || kind !== undefined || stores === true;
   // What had been dropped before may be none of what is chosen; in between it may.
   if (dropped > since && !json && !(chosen && since === 0)) print(colour.yellow(`# ${dropped - since} dropped\n`));
   if (request !== undefined && since === 0 && entries[0] && entries[0].kind !== 'zcrypt.request')

@@ -6,70 +6,24 @@
  * They run by scripts/s390 and come from scripts/get-clients.sh; where they are
  * not, the tests are skipped, in CI they fail.
  */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { findClients } from '../conformance/programs.js';
 import { loadRecording, type Step } from '../conformance/recording.js';
-import { cannotMount, Daemon, type Outcome, PROJECT, shell } from '../support/mounted.js';
+import { type Outcome, PROJECT, shell } from '../support/mounted.js';
+import { noS390Tools } from './available.js';
+import { Host } from './host.js';
 
 const RECORDINGS = join(PROJECT, 'test/conformance/recordings/7.2');
 const TOOL = /\b(?:lszcrypt|chzcrypt)\b/;
 
-const absent = findClients(PROJECT).s390 === undefined && 'the real programs are not there: run scripts/get-clients.sh';
-const skip = absent || cannotMount();
+const skip = noS390Tools();
 if (skip) process.stderr.write(`the real lszcrypt and chzcrypt do not run: ${skip}\n`);
 
 t.test('in CI, the real programs run', { skip: process.env.CI ? false : 'not in CI' }, async (t) => {
   t.equal(skip, false);
 });
-
-/** A mounted machine and a shell in which the tools are commands, as the recorder's shell was. */
-class Host {
-  readonly #prelude: string;
-
-  private constructor(readonly sys: string) {
-    this.#prelude = `
-      export AP_SYSFS=${sys} B=${sys}/bus/ap D=${sys}/devices/ap M=${sys}/devices/vfio_ap/matrix
-      P=$M/mdev_supported_types/vfio_ap-passthrough
-      lszcrypt() { ${PROJECT}scripts/s390 lszcrypt "$@"; }
-      chzcrypt() { ${PROJECT}scripts/s390 chzcrypt "$@"; }
-      hw() { echo "$*" > ${sys}/kernel/debug/ap_sim/hw; }
-    `;
-  }
-
-  /** @param machine preset, or the text of a machine file */
-  static async boot(t: Test, machine = 'default'): Promise<Host> {
-    let file = machine;
-    if (machine.includes('\n')) {
-      const folder = mkdtempSync(join(tmpdir(), 'ap-sysfs-machine-'));
-      t.teardown(() => rmSync(folder, { recursive: true }));
-      file = join(folder, 'machine.yaml');
-      writeFileSync(file, machine);
-    }
-    const daemon = Daemon.start(t, {
-      command: ['dist/scripts/ap-sysfs.js', 'mount', '--foreground', '--machine', file, 'DIR'],
-      // More than a hundred programs under emulation, perhaps on a busy machine.
-      seconds: 600,
-    });
-    t.match(await daemon.line(), /mounted on/);
-    return new Host(daemon.directory);
-  }
-
-  /** Runs a command; paths in its output are those of a system whose /sys this is. */
-  async run(command: string): Promise<Outcome> {
-    const { status, stdout, stderr } = await shell(this.#prelude + command, 30);
-    return { status, stdout: stdout.replaceAll(this.sys, '/sys'), stderr: stderr.replaceAll(this.sys, '/sys') };
-  }
-
-  /** Runs commands that must succeed without a complaint. */
-  async good(t: Test, command: string): Promise<string> {
-    const { status, stdout, stderr } = await this.run(command);
-    t.same({ status, stderr }, { status: 0, stderr: '' }, command);
-    return stdout;
-  }
-}
 
 interface Playing {
   readonly from?: number;
@@ -99,7 +53,7 @@ t.test('scripts/s390 says what is missing', async (t) => {
   t.match(await s390(`${script} rm`), { status: 2, stderr: /^s390: usage: / });
   t.match(await s390(`${script} --sys`), { status: 2, stderr: /needs a directory/ });
   t.match(await s390(`${script} --help`), { status: 0, stdout: /^s390 \[--sys DIR\] lszcrypt/ });
-  if (!absent) t.match(await s390(`${script} --sys /nonexistent lszcrypt`), { status: 3, stderr: /ap-sysfs status/ });
+  if (!skip) t.match(await s390(`${script} --sys /nonexistent lszcrypt`), { status: 3, stderr: /ap-sysfs status/ });
 });
 
 // Two machines at a time: a tool and its machine wait for each other.
