@@ -119,9 +119,9 @@ export interface Ended {
 export function runClient(client: Client, sys: string, seconds: number): Promise<Ended> {
   const script = `i=0; end=$((SECONDS + ${seconds})); while [ $SECONDS -lt $end ]; do i=$((i+1)); ${client.round}; done; echo $i`;
   return new Promise((done) => {
-    // What a shell of this user does first (BASH_ENV) is nobody's business here.
+    // What a shell of this user does first (BASH_ENV, .bashrc) is nobody's business here.
     const env = { ...process.env, SYS: sys, LC_ALL: 'C', BASH_ENV: '' };
-    const child = spawn('bash', ['-c', script], { env });
+    const child = spawn('bash', ['--norc', '-c', script], { env, stdio: ['ignore', 'pipe', 'pipe'] });
     let rounds = '';
     const unfair = new Set<string>();
     const end = (): void => done({ rounds: Number(rounds), unfair: [...unfair] });
