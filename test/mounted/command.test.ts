@@ -178,6 +178,8 @@ t.test('1 words', async (t) => {
       ['fault bogus', /unknown command 'bogus'\n.*fault --help/],
       ['record more', /too many arguments for 'record'.*\n.*record --help/],
       ['import', /missing required argument 'file'\n.*import --help/],
+      ['snapshot', /missing required argument 'name\|file'.*\n.*snapshot --help/],
+      ['restore', /missing required argument 'name\|file'.*\n.*restore --help/],
       ['export more', /too many arguments for 'export'.*\n.*export --help/],
     ];
     for (const [line, err] of cases) {
