@@ -192,6 +192,8 @@ t.test('1 words', async (t) => {
       ['run --ueevnts -- true', /unknown option '--ueevnts'\n\(Did you mean --uevents\?\)/],
       ['shell more', /too many arguments for 'shell'.*\n.*shell --help/],
       ['shell --kernels 6.1,7.2', /unknown option '--kernels'/],
+      ['snapshot', /missing required argument 'name\|file'.*\n.*snapshot --help/],
+      ['restore', /missing required argument 'name\|file'.*\n.*restore --help/],
       ['export more', /too many arguments for 'export'.*\n.*export --help/],
     ];
     for (const [line, err] of cases) {
