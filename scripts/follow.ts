@@ -3,6 +3,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { EXIT } from './exit-status.js';
+import { Failure } from './failure.js';
 import { NoMachineThere } from './mounts/control.js';
 
 const LOOK_EVERY_MS = 250;
@@ -46,12 +47,17 @@ export async function readOn<T>(read: () => T): Promise<T | undefined> {
   }
 }
 
-/** A tree that is being taken away says many things meanwhile: the second answer counts. */
+/** How often a tree that is being taken away is asked again before its words count. */
+const MOST_TRIES = 10;
+
+/** A tree that is being taken away says many things meanwhile: the second answer counts, and of errors what lasts. */
 export async function readCalmly<T>(read: () => T): Promise<T> {
-  try {
-    return read();
-  } catch {
+  for (let tries = 1; ; tries++) {
+    try {
+      return read();
+    } catch (e) {
+      if (tries === MOST_TRIES || (tries > 1 && e instanceof Failure)) throw e;
+    }
     await sleep(LOOK_EVERY_MS);
-    return read();
   }
 }

@@ -12,7 +12,7 @@
 #   mdevctl-1.2/ that of Debian 12, to be run there (amd64 only)
 # Run s390-tools on a mount with scripts/s390. What is there already is left alone: remove DEST to fetch again.
 #
-# The packages are Debian's: s390x from sid, the others from trixie, old ones by their checksum. The mirror is
+# The packages are Debian's: from sid, the small Debian from trixie, old ones by their checksum. The mirror is
 # $DEBIAN_MIRROR, else that of the system's own apt sources. apt's state is kept apart, with s390x as a second
 # architecture: the system's sources, lists and packages stay as they are, and nothing of this needs root.
 #
@@ -75,7 +75,7 @@ mkdir -p "$work/state/lists/partial" "$work/cache/archives/partial" "$work/get"
 : > "$work/status"
 native=$(dpkg --print-architecture)
 cat > "$work/sources.list" << LIST
-deb [arch=s390x signed-by=$keys] $mirror sid main
+deb [arch=s390x,$native signed-by=$keys] $mirror sid main
 deb [arch=$native signed-by=$keys] $mirror trixie main
 LIST
 # Read after the system's own settings: proxies and the like stay, but no cache of theirs is used or switched off.

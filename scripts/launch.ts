@@ -67,7 +67,7 @@ export async function behindFusermount(
   try {
     checkDevice();
     const path = await prepareMountPoint(directory, (line) => process.stderr.write(`ap-sysfs: ${line}\n`));
-    return { command: helperCommand(path, allowOther, itself()), cleanUp: () => takeAway(path) };
+    return { command: helperCommand(path, allowOther, itself(), MOUNT_EXIT.refused), cleanUp: () => takeAway(path) };
   } catch (e) {
     if (!(e instanceof MountError)) throw e;
     throw new Failure(e.message, { status: MOUNT_EXIT[e.reason] });

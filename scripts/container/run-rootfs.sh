@@ -56,6 +56,8 @@ for node in 'null 1 3' 'zero 1 5' 'full 1 7' 'random 1 8' 'urandom 1 9' 'tty 5 0
 done
 ln -s /proc/self/fd "$root/dev/fd"
 for n in 0 1 2; do ln -s "/proc/self/fd/$n" "$root/dev/$(echo 'stdin stdout stderr' | cut -d' ' -f$((n + 1)))"; done
+# Docker makes it too; fusermount3 looks there.
+ln -sf /proc/mounts "$root/etc/mtab"
 home=$(awk -F: -v user="$user" '$1 == user { print $6 }' "$root/etc/passwd")
 cd "$root"
 exec env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME="$home" TERM="${TERM:-dumb}" \

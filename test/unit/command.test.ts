@@ -75,10 +75,17 @@ t.test('doctor: a system stripped of each need', async (t) => {
       /--cap-add SYS_ADMIN/,
     ],
     [
+      'no libfuse2, and nothing that receives the device',
+      { files: { '/usr/lib/x86_64-linux-gnu/libfuse.so.2': undefined, '/usr/bin/perl': undefined } },
+      'libfuse2',
+      'missing',
+      /^sudo apt-get install libfuse2$/,
+    ],
+    [
       'no libfuse2',
       { files: { '/usr/lib/x86_64-linux-gnu/libfuse.so.2': undefined } },
       'libfuse2',
-      'missing',
+      'optional',
       /^sudo apt-get install libfuse2$/,
     ],
     [
@@ -100,6 +107,7 @@ t.test('doctor: a system stripped of each need', async (t) => {
       {
         files: {
           '/usr/lib/x86_64-linux-gnu/libfuse.so.2': undefined,
+          '/usr/bin/perl': undefined,
           '/usr/bin/apt-get': undefined,
           '/usr/bin/dnf': '',
         },
@@ -108,7 +116,7 @@ t.test('doctor: a system stripped of each need', async (t) => {
       'missing',
       /^sudo dnf install fuse-libs$/,
     ],
-    ['an addon that does not load', { addonProblem: () => 'wrong ELF class' }, 'libfuse2', 'missing', /npm install/],
+    ['an addon that does not load', { addonProblem: () => 'wrong ELF class' }, 'libfuse2', 'optional', /npm install/],
     [
       'no fusermount',
       { files: { '/usr/bin/fusermount': undefined } },

@@ -21,10 +21,13 @@ export interface MountedDevice {
   readonly path: string;
 }
 
-/** Arguments of both: options, mount point, fusermount, then the program to become. Ends with 1 if fusermount fails. */
+/**
+ * Arguments of both: the status to end with if fusermount refuses, and our words behind its own; options, mount point,
+ * fusermount, then the program to become.
+ */
 const PYTHON = `
 import array, fcntl, os, socket, sys
-options, path, fusermount, *program = sys.argv[1:]
+status, words, options, path, fusermount, *program = sys.argv[1:]
 ours, theirs = socket.socketpair()
 os.set_inheritable(theirs.fileno(), True)
 child = os.spawnve(os.P_NOWAIT, fusermount, [fusermount, '-o', options, '--', path],
@@ -33,7 +36,8 @@ theirs.close()
 parts = ours.recvmsg(1, socket.CMSG_SPACE(4))[1]
 os.waitpid(child, 0)
 if not parts:
-    sys.exit(1)
+    sys.stderr.write(words)
+    sys.exit(int(status))
 fd = array.array('i', parts[0][2])[0]
 os.set_inheritable(fd, True)
 os.set_blocking(fd, False)
@@ -53,7 +57,8 @@ const RECVMSG: Readonly<Record<string, number>> = {
 
 const PERL = `
 use strict; use Fcntl; use Socket;
-my ($recvmsg, $options, $path, $fusermount, @program) = @ARGV;
+my ($recvmsg, $status, $words, $options, $path, $fusermount, @program) = @ARGV;
+sub refused { print STDERR $words; exit $status }
 socketpair(my $ours, my $theirs, AF_UNIX, SOCK_STREAM, 0) or die "socketpair: $!\\n";
 my $child = fork // die "fork: $!\\n";
 if (!$child) {
@@ -68,9 +73,9 @@ my $vector = pack 'P Q', $byte, 1;
 my $message = pack 'Q L x4 P Q P Q l x4', 0, 0, $vector, 1, $control, length $control, 0;
 my $got = syscall $recvmsg, fileno($ours), $message, 0;
 waitpid $child, 0;
-exit 1 if $got < 1;
+refused() if $got < 1;
 my ($length, $level, $type, $fd) = unpack 'Q l l l', $control;
-exit 1 if $length < 20;
+refused() if $length < 20;
 open my $device, '+<&=', $fd or die "$fd: $!\\n";
 fcntl($device, F_SETFD, 0);
 fcntl($device, F_SETFL, O_RDWR | O_NONBLOCK);
@@ -106,14 +111,21 @@ export function helperProblem(): string | undefined {
 /**
  * A command that mounts, and becomes `program` with the device in hand.
  * @param path where; looked at before (prepareMountPoint)
+ * @param refused what it ends with if fusermount does not mount; its own words stand before ours
  */
-export function helperCommand(path: string, allowOther: boolean, program: readonly string[]): [string, ...string[]] {
+export function helperCommand(
+  path: string,
+  allowOther: boolean,
+  program: readonly string[],
+  refused: number,
+): [string, ...string[]] {
   const [interpreter, ...rest] = receiver() ?? [];
   const mounter = fusermount();
   if (!interpreter || !mounter) throw new Error(helperProblem());
   const options = ['default_permissions', `fsname=${FS_SUBTYPE}`, `subtype=${FS_SUBTYPE}`];
   if (allowOther) options.push('allow_other');
-  return [interpreter, ...rest, options.join(','), path, mounter, ...program];
+  const words = `ap-sysfs: ${mounter} did not mount on ${path}; its words stand above\n`;
+  return [interpreter, ...rest, String(refused), words, options.join(','), path, mounter, ...program];
 }
 
 let found: MountedDevice | undefined;
