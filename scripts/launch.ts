@@ -17,6 +17,7 @@ import { checkDevice, detachCommand, isMounted, prepareMountPoint } from '../fs-
 import { MountError, type TransportChoice } from '../fs-tree/transport/transport.js';
 import { MOUNT_EXIT } from './exit-status.js';
 import { Failure } from './failure.js';
+import { whatNext } from './may-mount.js';
 
 /** Set in the process that is root of a name space: it opens a shell. */
 const INSIDE = 'AP_SYSFS_NAME_SPACE';
@@ -70,7 +71,8 @@ export async function behindFusermount(
     return { command: helperCommand(path, allowOther, itself(), MOUNT_EXIT.refused), cleanUp: () => takeAway(path) };
   } catch (e) {
     if (!(e instanceof MountError)) throw e;
-    throw new Failure(e.message, { status: MOUNT_EXIT[e.reason] });
+    const next = whatNext(e, directory);
+    throw new Failure(e.message, { status: MOUNT_EXIT[e.reason], ...(next !== undefined && { next }) });
   }
 }
 

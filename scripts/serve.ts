@@ -5,7 +5,6 @@
  * are answered with EINTR, nobody hangs. A second signal does not wait for
  * that. After SIGKILL the dead mount stays; the next mount repairs it.
  */
-import { resolve } from 'node:path';
 import { describedFaults, type Faults } from '../fs-tree/faults/faults.js';
 import { hostClock } from '../fs-tree/host/clock-host.js';
 import { hostCrypto } from '../fs-tree/host/crypto.js';
@@ -15,14 +14,14 @@ import type { DirNode } from '../fs-tree/kernfs/node.js';
 import { Ops } from '../fs-tree/ops.js';
 import { StoreTrace } from '../fs-tree/stores.js';
 import { chooseTransport, createTransport } from '../fs-tree/transport/choose.js';
-import { isMounted } from '../fs-tree/transport/mount-point.js';
 import { MountError, type Transport, type TransportName } from '../fs-tree/transport/transport.js';
 import { worldTree } from '../fs-tree/world-tree.js';
 import { SimClock } from '../lib/clock.js';
 import { DescriptionError, type MachineDescription, worldFromDescription } from '../lib/description/index.js';
 import type { World } from '../lib/world.js';
 import { EXIT, MOUNT_EXIT } from './exit-status.js';
-import { explainStart, loadMachine, MachineFileError, type MachineSource } from './machine-file/index.js';
+import { explainStart, loadMachine, MachineFileError, type MachineSource, NO_MACHINE } from './machine-file/index.js';
+import { whatNext } from './may-mount.js';
 import { register } from './mounts/registry.js';
 import { keepWithoutReader, print } from './output/terminal.js';
 import { version } from './version.js';
@@ -91,7 +90,8 @@ export async function serve(
     world.stop();
     if (!(e instanceof MountError)) throw e;
     complain(e.message);
-    if (e.reason === 'busy') adviseOfBusy(transport.mountPoint);
+    const next = whatNext(e, transport.mountPoint);
+    if (next !== undefined) process.stderr.write(`  ${next}\n`);
     return MOUNT_EXIT[e.reason];
   }
   const { mountPoint } = transport;
@@ -110,12 +110,6 @@ export async function serve(
   await Promise.race([toldToEnd, transport.detached]);
   world.stop();
   return end(transport, log === undefined);
-}
-
-/** Somebody else's mount is somebody else's matter. */
-function adviseOfBusy(directory: string): void {
-  const path = resolve(directory);
-  if (isMounted(path)) process.stderr.write(`  ap-sysfs umount ${path}    ends the machine that is mounted there\n`);
 }
 
 interface Booted {
@@ -141,7 +135,7 @@ async function boot(choices: ServeChoices, trace: TraceRing): Promise<Booted | u
     else if (description && e instanceof DescriptionError)
       process.stderr.write(`${explainStart(description, e).join('\n')}\n`);
     else throw e;
-    complain('this describes no machine; `ap-sysfs machine` prints one to start from');
+    complain(NO_MACHINE);
     return undefined;
   }
 }

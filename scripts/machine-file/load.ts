@@ -31,6 +31,9 @@ export function loadMachine(
   return machine.description;
 }
 
+/** Said behind the mistakes. */
+export const NO_MACHINE = 'this describes no machine; `ap-sysfs machine` prints one to start from';
+
 /** What the kernel refused when a loaded machine was started, one line each. */
 export function explainStart(description: MachineDescription, error: DescriptionError): string[] {
   return files.get(description)?.explain(error).map(problemLine) ?? error.message.split('\n');

@@ -322,7 +322,7 @@ t.test('3 mounts that fail', { skip }, async (t) => {
   if (!isRoot && !/^\s*user_allow_other/m.test(readFileSync('/etc/fuse.conf', 'utf8')))
     await check(t, `mount ${directory} --allow-other`, { status: 16, err: /user_allow_other >> \/etc\/fuse\.conf/ });
   t.notOk(isMounted(directory));
-  t.same(readdirSync(registry), [], 'nothing is left behind');
+  t.same(existsSync(registry) ? readdirSync(registry) : [], [], 'nothing is left behind');
 
   t.test('machine files that cannot be read', async (t) => {
     const NEXT = /\n.*machine --list .*\n.*machine > mine\.yaml/.source;

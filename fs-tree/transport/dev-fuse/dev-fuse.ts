@@ -69,6 +69,10 @@ export class DevFuseTransport implements Transport {
   #watch: NodeJS.Timeout | undefined;
   readonly detached: Promise<void>;
   #sayDetached: () => void = () => undefined;
+  /** This process ends while it may wait for a lock that its own client holds. */
+  readonly #alarm = (): void => {
+    if (this.#server?.committing) this.#guardian?.alarm();
+  };
 
   constructor(directory: string, ops: Ops, options: DevFuseOptions) {
     this.#directory = directory;
@@ -132,9 +136,7 @@ export class DevFuseTransport implements Transport {
     const [status] = (await once(child, 'exit')) as [number | null];
     if (status !== 0) throw new Error((await words).trim() || `mount ended with ${status}`);
     const names = this.#guardian?.watch(path) ?? false;
-    process.once('exit', () => {
-      if (this.#server?.committing) this.#guardian?.alarm();
-    });
+    process.once('exit', this.#alarm);
     await new Promise<void>((resolve, reject) => {
       const timer = setTimeout(() => reject(new Error('no answer from /dev/fuse')), HELLO_MS);
       this.#server = new FuseServer({
@@ -162,6 +164,7 @@ export class DevFuseTransport implements Transport {
 
   #gone(): void {
     clearInterval(this.#watch);
+    process.off('exit', this.#alarm);
     this.#sayDetached();
   }
 
@@ -175,7 +178,7 @@ export class DevFuseTransport implements Transport {
     // Closing the device aborts the connection: whoever still holds a file open is let go.
     this.#device?.close();
     this.#guardian?.dismiss();
-    this.#sayDetached();
+    this.#gone();
     return clean;
   }
 }
