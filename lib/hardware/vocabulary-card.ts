@@ -121,7 +121,7 @@ function parseCard(id: number, words: Words): CardSpec {
 
 /** "cex8", or the type number that TAPQ is to report. */
 function parseType(word: string): number {
-  const cex = /^cex([1-9])$/i.exec(word);
+  const cex = /^cex([4-9])$/i.exec(word);
   return cex ? cexType(Number(cex[1])) : parseNumber(word, 'type', 0, 255);
 }
 
