@@ -280,10 +280,13 @@ for (const user of USERS)
       t.equal(status, 9);
     });
 
-    await t.test('status tells of this machine, umount leaves it', async (t) => {
-      const { stdout, stderr } = await inside(user, 'ap-sysfs status; ap-sysfs umount || echo $?; ls /sys/bus/ap');
-      t.match(stdout, /● +default +7\.2\.13 .* \/sys\n\/sys: that of the run that you are in\n3\n.*apmask/s);
-      t.match(stderr, /^ap-sysfs: the machine on \/sys is that of the run you are in/);
+    await t.test('status tells of this machine, umount and restore leave it', async (t) => {
+      const { stdout, stderr } = await inside(
+        user,
+        'ap-sysfs status; ap-sysfs umount || echo $?; ap-sysfs snapshot a >/dev/null; ap-sysfs restore a || echo $?; ap-sysfs run --machine /dev/.ap-sysfs/snapshots/a.yaml -- ls /sys/bus/ap',
+      );
+      t.match(stdout, /● +default +7\.2\.13 .* \/sys\n\/sys: that of the run that you are in\n3\n1\n.*apmask/s);
+      t.match(stderr, /^ap-sysfs: the machine on \/sys is that of the run you are in, and ends[\s\S]*and stays/);
     });
 
     await t.test('device nodes come and go in /dev', async (t) => {
