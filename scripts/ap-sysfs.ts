@@ -16,3 +16,14 @@ try {
     process.exitCode = e.status;
   } else throw e;
 }
+// Not left to Node, which first waits for what its threads are compiling, and can wait for ever (nodejs/node#54918).
+await Promise.all([process.stdout, process.stderr].map(written));
+process.exit();
+
+/** Waits until a reader has taken everything, or has gone. */
+function written(stream: NodeJS.WriteStream): Promise<void> {
+  return new Promise((resolve) => {
+    if (stream.writableLength === 0 || stream.destroyed) resolve();
+    else stream.once('error', () => resolve()).write('', () => resolve());
+  });
+}

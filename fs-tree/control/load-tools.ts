@@ -11,7 +11,7 @@ import type { Task } from '../../lib/sync/task.js';
 import { strerror } from '../../lib/vmm/strerror.js';
 import type { Program } from '../../lib/zcrypt/program/program.js';
 import { rsaWork } from '../../lib/zcrypt/program/rsa-work.js';
-import { oneOff } from './load-words.js';
+import { noMore, oneOff } from './load-words.js';
 import type { Outcome } from './verbs.js';
 import { statisticText, wrongCalls } from './zcrypt-calls.js';
 
@@ -116,6 +116,7 @@ export async function zcdev(kernel: Kernel, words: readonly string[], task: Task
   const [device, what, ...rest] = words;
   if (device === undefined || what === undefined)
     throw new KernelError('EINVAL', 'zcdev: DEV and what to ask it for are missing');
+  if (what !== 'cca' && what !== 'ep11') noMore(`zcdev: ${what}`, rest);
   const programs = await opened(kernel, 'zcdev', device, 1);
   if (!Array.isArray(programs)) return programs;
   const [program] = programs as [Program];

@@ -18,8 +18,12 @@ export interface OneOff {
   said(): string;
 }
 
-/** `me|crt BITS`, `cca|ep11 [CARD DOM [FUNCID]]`. @throws EINVAL */
-export function oneOff(crypto: CryptoPort, [kind, ...words]: readonly string[]): OneOff {
+/** How many words may follow. */
+const MOST_WORDS: Readonly<Record<string, number>> = { me: 1, crt: 1, cca: 3, ep11: 2 };
+
+/** `me|crt BITS`, `cca [CARD DOM [FUNCID]]`, `ep11 [CARD DOM]`. @throws EINVAL */
+export function oneOff(crypto: CryptoPort, [kind = '', ...words]: readonly string[]): OneOff {
+  noMore(`load: ${kind}`, words.slice(MOST_WORDS[kind] ?? words.length));
   if (kind === 'me' || kind === 'crt') {
     const bits = Number(words[0]);
     if (!(bits >= 16 && bits <= 4096 && bits % 16 === 0)) throw new KernelError('EINVAL', `load: ${bits} bits`);
@@ -52,6 +56,11 @@ export function oneOff(crypto: CryptoPort, [kind, ...words]: readonly string[]):
     };
   }
   throw new KernelError('EINVAL', 'load: expected me, crt, cca or ep11');
+}
+
+/** @throws EINVAL there are words that mean nothing */
+export function noMore(what: string, words: readonly string[]): void {
+  if (words.length > 0) throw new KernelError('EINVAL', `${what}: unknown word "${words.join(' ')}"`);
 }
 
 const plain = (bytes: Uint8Array): string => String.fromCharCode(...bytes).trimEnd();

@@ -34,7 +34,7 @@ export function checkAdapters(problems: Problems, description: MachineDescriptio
 function checkEntry(problems: Problems, path: FieldPath, entry: AdapterEntry): void {
   const { mode, serial, type } = entry;
   if (typeNumber(type) === undefined)
-    problems.error([...path, 'type'], `"${type}" is no type: cex4 to cex8, or a number`);
+    problems.error([...path, 'type'], `"${type}" is no type: cex4 to cex9, or a number`);
   if (mode !== 'ep11')
     for (const field of EP11_ONLY)
       if (entry[field] !== undefined)

@@ -76,7 +76,7 @@ export interface Domains {
 /** One adapter, or several alike. */
 export interface AdapterEntry {
   readonly id: number | readonly number[];
-  /** `cex4` .. `cex8`, or the type number that the hardware reports. */
+  /** `cex4` .. `cex9`, or the type number that the hardware reports. */
   readonly type: string | number;
   readonly mode: AdapterMode;
   /** Default `configured`. */

@@ -43,6 +43,6 @@ export function opModesMask(modes: number | readonly Ep11OpMode[]): bigint {
 /** The type number of `cex8`; undefined: no such name. */
 export function typeNumber(type: string | number): number | undefined {
   if (typeof type === 'number') return type;
-  const generation = /^cex([4-8])$/.exec(type)?.[1];
+  const generation = /^cex([4-9])$/.exec(type)?.[1];
   return generation === undefined ? undefined : cexType(Number(generation));
 }

@@ -158,7 +158,8 @@ async function dispatch(vmms: Vmms, words: readonly string[], recorded: boolean)
       const run = command !== undefined && Object.hasOwn(COMMANDS, command) ? COMMANDS[command] : undefined;
       if (!run) throw usage(`cmd: unknown command (known: ${Object.keys(COMMANDS).join(' ')})`);
       const vmm = await call('connect', () => {
-        const running = vmms.guests.get(uuid);
+        // A UUID is the mdev's, also where another guest is called so.
+        const running = vmms.guests.get(uuid) ?? vmms.byName(uuid);
         if (!running) throw new KernelError('ENOENT');
         return running;
       });

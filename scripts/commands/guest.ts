@@ -7,7 +7,8 @@ import { examples } from '../help.js';
 import { runWords, wordsCommand } from '../words-command.js';
 
 const VOCABULARY = `
-Commands (UUID: of the mdev that is passed through):
+Commands (UUID: of the mdev that is passed through; of a running guest its
+name will do):
   start UUID [WORDS]                 a VM with the device that boots a kernel:
     kernel=6.12 name=NAME vcpus=N      which one, its name, its virtual CPUs
     modules=A,B cmdline=..             modules; command line (the last word)

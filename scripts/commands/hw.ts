@@ -8,7 +8,7 @@ import { runWords, wordsCommand } from '../words-command.js';
 
 const VOCABULARY = `
 Commands, several separated by ';' (N: 5 or 0x05; CC.DDDD: a queue as in sysfs):
-  card N add cex4..cex8 cca|accel|ep11 [depth=8] [ml=0] [serial=..]
+  card N add cex4..cex9 cca|accel|ep11 [depth=8] [ml=0] [serial=..]
                                        [decfg] [chkstop]
   card N remove | configure | deconfigure | checkstop on|off | type TYPE MODE
   card N apm on|off | present on|off | sclp-rc 0xRC

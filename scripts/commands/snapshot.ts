@@ -10,7 +10,7 @@ import { Failure } from '../failure.js';
 import { examples } from '../help.js';
 import { loadMachine, MachineFileError } from '../machine-file/index.js';
 import { addSysOption, chooseMount } from '../mounts/choose.js';
-import { mounts } from '../mounts/registry.js';
+import { mounts, ownRunPath } from '../mounts/registry.js';
 import { print } from '../output/terminal.js';
 import { makeFolderOf, snapshotFile } from '../snapshot/place.js';
 
@@ -59,6 +59,10 @@ export function addRestore(program: Command): void {
         });
       mustBeMachine(file);
       const mountPoint = chooseMount(self.optsWithGlobals().sys ?? options.sys);
+      if (mountPoint === ownRunPath())
+        throw new Failure(`the machine on ${mountPoint} is that of the run you are in, and stays it to its end`, {
+          next: `ap-sysfs run --machine ${file} -- ..    runs a program on the snapshot (inside too)`,
+        });
       const how = howMounted(mountPoint);
       again('umount', mountPoint);
       again('mount', mountPoint, '--machine', file, ...how);

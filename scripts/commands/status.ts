@@ -4,6 +4,7 @@
 import type { Command } from 'commander';
 import { EXIT } from '../exit-status.js';
 import { examples } from '../help.js';
+import { ownRun } from '../mounts/own-run.js';
 import { type FoundMount, mounts } from '../mounts/registry.js';
 import { duration, table } from '../output/table.js';
 import { colour, print } from '../output/terminal.js';
@@ -20,7 +21,8 @@ export function addStatus(program: Command): void {
     ['ap-sysfs status', 'for people'],
     ["ap-sysfs status --json | jq -r '.[].mountPoint'", 'for programs'],
   ]).action(({ json }: { json?: true }) => {
-    const found = mounts();
+    const own = ownRun();
+    const found = own ? [own, ...mounts().filter(({ mountPoint }) => mountPoint !== own.mountPoint)] : mounts();
     if (json) print(`${JSON.stringify(found, undefined, 2)}\n`);
     else print(describe(found));
     if (found.some(({ state }) => state === 'dead')) process.exitCode = EXIT.dead;
@@ -49,7 +51,9 @@ function describe(found: readonly FoundMount[]): string {
 }
 
 /** What is wrong with it, and what to do. */
-function remark({ state, mountPoint, log }: FoundMount): string {
+function remark({ state, mountPoint, log, run }: FoundMount): string {
+  if (run)
+    return `${mountPoint}: ${state === 'dead' ? `${WORDS.dead}; it was that` : 'that'} of the run that you are in\n`;
   if (state === 'live') return '';
   const mend = state === 'dead' ? `  ap-sysfs umount ${mountPoint}    takes it away\n` : '';
   return `${mountPoint}: ${WORDS[state]}\n${log ? `  its log: ${log}\n` : ''}${mend}`;

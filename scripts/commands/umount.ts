@@ -13,7 +13,7 @@ import { EXIT } from '../exit-status.js';
 import { Failure } from '../failure.js';
 import { examples } from '../help.js';
 import { addSysOption, chooseMount } from '../mounts/choose.js';
-import { type FoundMount, isAlive, mounts } from '../mounts/registry.js';
+import { type FoundMount, isAlive, mounts, ownRunPath } from '../mounts/registry.js';
 import { print } from '../output/terminal.js';
 
 /** How long a daemon may take to let everybody go. */
@@ -45,6 +45,11 @@ export function addUmount(program: Command): void {
 async function umount(directory: string | undefined): Promise<void> {
   const path = directory === undefined ? onlyOne() : absolute(directory);
   const entry = mounts().find(({ mountPoint }) => mountPoint === path);
+  if (!entry && path === ownRunPath())
+    throw new Failure(`the machine on ${path} is that of the run you are in, and ends with it`, {
+      status: EXIT.unmount,
+      next: 'end the program or the shell of that run: exit',
+    });
   if (!entry && !isMounted(path))
     throw new Failure(`no machine is mounted on ${path}`, {
       status: EXIT.noMachine,

@@ -9,6 +9,7 @@ import { closeSync, openSync, readFileSync, readSync, writeSync } from 'node:fs'
 import { join } from 'node:path';
 import { EXIT } from '../exit-status.js';
 import { Failure } from '../failure.js';
+import { ownRunPath } from './registry.js';
 
 /** How a command written to a control file ended. */
 export interface Reply {
@@ -103,7 +104,10 @@ export class NoMachineThere extends Failure {
 export const daemonDied = (mountPoint: string): Failure =>
   new Failure(`the daemon of ${mountPoint} has died`, {
     status: EXIT.noMachine,
-    next: `ap-sysfs umount ${mountPoint}    takes the dead mount away`,
+    next:
+      mountPoint === ownRunPath()
+        ? 'end the program or the shell of this run: exit'
+        : `ap-sysfs umount ${mountPoint}    takes the dead mount away`,
   });
 
 function readToEnd(fd: number): string {

@@ -51,9 +51,16 @@ export type MountState = 'live' | 'dead' | 'elsewhere';
 
 export interface FoundMount extends MountEntry {
   readonly state: MountState;
+  /** It belongs to the run that we are in, and is noted nowhere. */
+  readonly run?: true;
 }
 
 const SYSTEM_FOLDER = '/run/ap-sysfs';
+
+/** Where the machine of the run around us is; undefined: we are in none. */
+export function ownRunPath({ AP_SYSFS_RUN: run, AP_SYSFS: sys }: NodeJS.ProcessEnv = process.env): string | undefined {
+  return (run && sys) || undefined;
+}
 
 /** Where the machines of this user are noted. */
 export function registryFolder(env: NodeJS.ProcessEnv = process.env): string {

@@ -14,6 +14,7 @@ import type { TransportChoice } from '../../fs-tree/transport/transport.js';
 import type { KernelVersion } from '../../lib/profile/profile.js';
 import type { World } from '../../lib/world.js';
 import { endWithParent } from '../daemonise.js';
+import { EXIT } from '../exit-status.js';
 import { isPreset } from '../machine-file/presets.js';
 import { handedOver } from '../machine-file/source.js';
 import { serve } from '../serve.js';
@@ -41,7 +42,7 @@ const { home } = words;
 if (process.send) endWithParent();
 // Whoever started it does the same, unless he was killed.
 if (home !== undefined) process.once('exit', () => rmSync(home, { recursive: true, force: true }));
-process.exitCode = await serve(
+const served = serve(
   words.directory,
   {
     machine: isPreset(words.machine) ? { name: words.machine } : handedOver(words.machine),
@@ -53,6 +54,11 @@ process.exitCode = await serve(
   },
   () => process.stdout.write('ready\n'),
 );
+process.exitCode = await served.catch((error: Error) => {
+  // What is a bug later on ends a machine that nobody has seen yet: whoever started it waits.
+  process.stderr.write(`ap-sysfs: the machine of this run could not be made: ${error.stack ?? error.message}\n`);
+  process.exit(EXIT.failed);
+});
 
 /** Writes down the mounts that put it among the host's files; whoever enters makes them. */
 function compose(world: World, tree: DirNode, stage: string): DirNode {

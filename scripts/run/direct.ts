@@ -6,16 +6,17 @@
  * mdevctl (from 1.3) too. If this process is killed the daemon takes the mount
  * away by itself; the command then goes on without it.
  */
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough, type Writable } from 'node:stream';
+import { detachCommand, isMounted } from '../../fs-tree/transport/mount-point.js';
 import { EXIT } from '../exit-status.js';
 import { Failure } from '../failure.js';
 import { ended } from './namespace.js';
-import { daemonCommand, environment, type RunPlan } from './plan.js';
+import { daemonCommand, environment, type RunPlan, signposts } from './plan.js';
 import { preloadLibrary } from './recipes.js';
 
 /** @returns the exit status of the command */
@@ -41,9 +42,17 @@ export async function runDirectly(plan: RunPlan, preload: boolean): Promise<numb
     return await runCommand(plan, environmentFor(plan, home, preload));
   } finally {
     daemon.kill('SIGTERM');
-    if (daemon.exitCode === null) await once(daemon, 'exit');
+    if (daemon.exitCode === null && daemon.signalCode === null) await once(daemon, 'exit');
+    takeAway(sys);
     rmSync(home, { recursive: true, force: true });
   }
+}
+
+/** What a daemon that was killed has left. */
+function takeAway(path: string): void {
+  if (!isMounted(path)) return;
+  const [command, ...words] = detachCommand(path);
+  spawnSync(command, words, { stdio: ['ignore', 'ignore', 'inherit'], cwd: '/' });
 }
 
 /** Starts it, and waits until the tree answers. @returns the daemon; its exit status, if it did not get so far */
@@ -70,19 +79,12 @@ async function startDaemon(plan: RunPlan, directory: string): Promise<[ChildProc
 
 function environmentFor(plan: RunPlan, home: string, preload: boolean): NodeJS.ProcessEnv {
   const sys = join(home, 'sys');
-  const found = {
-    ...environment(sys, plan.env),
-    SYSFS_ROOT: sys,
-    MDEVCTL_ENV_ROOT: home,
-    APSYSFS_BUSDIR: join(sys, 'bus/ap'),
-    APSYSFS_DEVSDIR: join(sys, 'devices/ap'),
-    ZCRYPT_CLASSDIR: join(sys, 'class/zcrypt'),
-  };
+  const found = { ...environment(sys, plan.env), ...signposts(sys) };
   if (!preload) return found;
   return {
     ...found,
     UMOCKDEV_DIR: home,
-    LD_PRELOAD: [preloadLibrary(), plan.env.LD_PRELOAD].filter(Boolean).join(':'),
+    LD_PRELOAD: [preloadLibrary(), found.LD_PRELOAD].filter(Boolean).join(':'),
   };
 }
 

@@ -34,15 +34,18 @@ known() { # NAME
   return 1
 }
 
-# The first word that is no option.
-first() { # ARGUMENT..
+# Is one of them named? Then the command is ours. A machine that does not answer does not tell: the host's modules of the
+# same names must not be taken for its own.
+simulated() { # ARGUMENT..
+  if ! ls "$AP_SYSFS/bus" >/dev/null 2>&1; then
+    echo "${0##*/}: the machine of this run does not answer" >&2
+    exit 1
+  fi
   for word; do
     case $word in
       -*) ;;
-      *)
-        echo "$word"
-        return
-        ;;
+      *) if known "$word"; then return 0; fi ;;
     esac
   done
+  return 1
 }

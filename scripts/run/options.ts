@@ -39,7 +39,10 @@ export function addRunOptions(command: Command): Command {
   return addPlaceOptions(command)
     .option('--s390x', 'the program is one for s390x: emulate it (qemu-user)')
     .addOption(
-      new Option('--kernels <list>', 'run it on each of these kernels, and tell what differed')
+      new Option(
+        '--kernels <list>',
+        'run it on each of these kernels, and tell what differed; ends with 1 if something did',
+      )
         .argParser(kernelList)
         .conflicts('kernel'),
     )

@@ -2,12 +2,15 @@
  * What a run is, once its options are understood.
  */
 import { accessSync, constants, statSync } from 'node:fs';
-import { delimiter, join } from 'node:path';
+import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { KernelVersion } from '../../lib/profile/profile.js';
 import { EXIT } from '../exit-status.js';
 import { Failure } from '../failure.js';
 import type { MachineSource } from '../machine-file/source.js';
+
+/** umockdev's library, without its version. */
+export const UMOCKDEV = 'libumockdev-preload.so';
 
 export interface RunPlan {
   /** Program and arguments. */
@@ -35,13 +38,38 @@ export const daemonCommand = (words: object): [program: string, script: string, 
   JSON.stringify(words),
 ];
 
+/** What the recipe env says of a machine. */
+export const signposts = (sys: string): NodeJS.ProcessEnv => ({
+  SYSFS_ROOT: sys,
+  MDEVCTL_ENV_ROOT: dirname(sys),
+  APSYSFS_BUSDIR: join(sys, 'bus/ap'),
+  APSYSFS_DEVSDIR: join(sys, 'devices/ap'),
+  ZCRYPT_CLASSDIR: join(sys, 'class/zcrypt'),
+});
+
+/** Without what a run around this one has said of its own machine (recipes env, preload). */
+function withoutOuter(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  const { AP_SYSFS_RUN: run, AP_SYSFS: sys } = env;
+  if (!run || !sys) return env;
+  const outer: NodeJS.ProcessEnv = { ...signposts(sys), UMOCKDEV_DIR: dirname(sys) };
+  const kept = Object.fromEntries(Object.entries(env).filter(([name, value]) => outer[name] !== value));
+  // umockdev's library asks for its directory; the one without the other would hide /sys.
+  if ('UMOCKDEV_DIR' in env && !('UMOCKDEV_DIR' in kept) && env.LD_PRELOAD !== undefined) {
+    kept.LD_PRELOAD = env.LD_PRELOAD.split(':')
+      .filter((library) => !library.includes(UMOCKDEV))
+      .join(':');
+    if (kept.LD_PRELOAD === '') delete kept.LD_PRELOAD;
+  }
+  return kept;
+}
+
 /**
  * The environment of the command.
  * @param sys where it finds the machine
  */
 export function environment(sys: string, base: NodeJS.ProcessEnv = process.env): NodeJS.ProcessEnv {
   return {
-    ...base,
+    ...withoutOuter(base),
     PATH: [packaged('bin'), base.PATH ?? '/usr/local/bin:/usr/bin:/bin'].join(delimiter),
     AP_SYSFS: sys,
     AP_SYSFS_RUN: '1',

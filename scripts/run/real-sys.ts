@@ -70,8 +70,10 @@ export function composition(tree: DirNode, modules: readonly string[], mountPoin
         continue;
       }
       if (PASSED_THROUGH.has(path) || own || ours[path]?.includes(name)) continue;
-      if (entry.isSymbolicLink()) foreign.set(name, { target: readlinkSync(join(sys, below)) });
-      else {
+      if (entry.isSymbolicLink()) {
+        const target = targetOf(join(sys, below));
+        if (target !== undefined) foreign.set(name, { target });
+      } else {
         foreign.set(name, entry.isDirectory() ? 'dir' : 'file');
         inward.push({ from: join(sys, below), to: join(mountPoint, below) });
       }
@@ -87,6 +89,15 @@ function listed(path: string): Dirent[] {
     return readdirSync(path, { withFileTypes: true });
   } catch {
     return [];
+  }
+}
+
+/** Undefined: the link is gone since it was listed, as of a device that was unplugged. */
+function targetOf(path: string): string | undefined {
+  try {
+    return readlinkSync(path);
+  } catch {
+    return undefined;
   }
 }
 

@@ -8,6 +8,7 @@ import { devFuseProblem } from '../../fs-tree/transport/dev-fuse/dev-fuse.js';
 import { checkHost } from '../../fs-tree/transport/mount-point.js';
 import { Failure } from '../failure.js';
 import { namespaceProblem } from './namespace.js';
+import { UMOCKDEV } from './plan.js';
 
 /**
  * namespace: the program sees it in /sys, whatever it is. preload: a program
@@ -17,7 +18,7 @@ import { namespaceProblem } from './namespace.js';
 export const RECIPES = ['namespace', 'preload', 'env'] as const;
 export type Recipe = (typeof RECIPES)[number];
 
-const LIBRARY = 'libumockdev-preload.so.0';
+const LIBRARY = `${UMOCKDEV}.0`;
 
 /** umockdev's library, where the usual distributions have it. */
 export function preloadLibrary(): string | undefined {

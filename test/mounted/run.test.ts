@@ -245,10 +245,48 @@ for (const user of USERS)
         out,
         `class/mdev_bus\n${kept}module/vfio_ap\ndevices/vfio_ap\nclass/mdev_bus\n${kept}1\nvfio_ap matrix: MDEV: Registered\n`,
       );
+      t.equal(
+        await output(
+          t,
+          user,
+          'modprobe -r -a vfio_ap zcrypt_cex4; lsmod | grep -c zcrypt_cex4; modprobe -a vfio-ap zcrypt_cex4; lsmod | grep -cE "^(vfio_ap|zcrypt_cex4)"',
+        ),
+        '0\n2\n',
+      );
+      const mixed = await inside(user, 'rmmod no_such_module vfio_ap');
+      t.match(
+        mixed.stderr,
+        /Module no_such_module is not/,
+        'no list of modules goes to the host that names one of ours',
+      );
       const failed = await inside(user, 'rmmod zcrypt; modprobe no_such_module; echo $?; dmesg --level wran');
       t.match(failed.stderr, /^rmmod: ERROR: Module zcrypt is in use by: zcrypt_cex4/);
       t.match(failed.stderr, /no_such_module|modprobe: not found/, 'others are the system’s business');
       t.match(failed.stdout, /^[1-9]/);
+    });
+
+    await t.test('whose daemon has died, keeps its names from the host’s modules, and goes on', async (t) => {
+      const { status, stdout, stderr } = await inside(
+        user,
+        `kill -9 $(sed -n 's/^pid //p' /sys/kernel/debug/ap_sim/about)
+         while ls /sys/bus/ap >/dev/null 2>&1; do sleep 0.1; done
+         rmmod vfio_ap || echo $?; modprobe kvm || echo $?; ap-sysfs status || echo $?; exit 9`,
+      );
+      t.match(stdout, /^1\n1\n[\s\S]*its daemon has died[\s\S]*\n5\n$/);
+      t.equal(
+        stderr,
+        ['rmmod', 'modprobe'].map((name) => `${name}: the machine of this run does not answer\n`).join(''),
+      );
+      t.equal(status, 9);
+    });
+
+    await t.test('status tells of this machine, umount and restore leave it', async (t) => {
+      const { stdout, stderr } = await inside(
+        user,
+        'ap-sysfs status; ap-sysfs umount || echo $?; ap-sysfs snapshot a >/dev/null; ap-sysfs restore a || echo $?; ap-sysfs run --machine /dev/.ap-sysfs/snapshots/a.yaml -- ls /sys/bus/ap',
+      );
+      t.match(stdout, /● +default +7\.2\.13 .* \/sys\n\/sys: that of the run that you are in\n3\n1\n.*apmask/s);
+      t.match(stderr, /^ap-sysfs: the machine on \/sys is that of the run you are in, and ends[\s\S]*and stays/);
     });
 
     await t.test('device nodes come and go in /dev', async (t) => {
@@ -508,6 +546,25 @@ t.test('other recipes', { skip: cannotMount() }, async (t) => {
     running.process.kill('SIGKILL');
     await nothingIsLeft(t, 'when run is killed: the daemon sees it');
   });
+
+  for (const recipe of ['env', ...(preloadLibrary() ? ['preload'] : [])])
+    await t.test(`${recipe}: a run inside has its own machine, a killed daemon leaves no mount`, async (t) => {
+      const own = await inside(
+        ME,
+        `ap-sysfs run --recipe env --machine small -- sh -c 'ls $SYSFS_ROOT/bus/ap/devices; env | grep -cE "^(UMOCKDEV_DIR|LD_PRELOAD)="'
+         [ -e $SYSFS_ROOT/bus/ap/devices/card03 ]`,
+        `--recipe ${recipe}`,
+      );
+      t.same([own.status, own.stdout, own.stderr], [0, '00.0006\ncard00\n0\n', '']);
+      const killed = await inside(
+        ME,
+        'kill -9 $(sed -n "s/^pid //p" $AP_SYSFS/kernel/debug/ap_sim/about); sleep 0.2; exit 6',
+        `--recipe ${recipe}`,
+      );
+      t.same([killed.status, killed.stderr], [6, '']);
+      await nothingIsLeft(t, 'of a daemon that was killed');
+      t.equal((await shell('grep -c /ap-sysfs-run-[A-Za-z0-9]*/sys /proc/self/mountinfo')).stdout, '0\n');
+    });
 
   await t.test('preload: umockdev shows it in /sys', { skip: preloadLibrary() ? false : 'no umockdev' }, async (t) => {
     const out = await output(

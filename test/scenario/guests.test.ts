@@ -484,6 +484,22 @@ t.test('a name belongs to one guest: also while it starts, also if it is the UUI
   s.sound(t);
 });
 
+t.test('commands of the monitor take the name of a guest; a UUID is first of all that of the mdev', async (t) => {
+  const s = await bootWithMdev();
+  await s.create(U2);
+  await s.guest(`start ${U1} name=web`);
+  t.match(await s.guest('info web'), /^argsz /);
+  t.equal(await s.guest('reset web'), 'reset ok\n');
+  t.equal(await s.guest('exit web'), 'bye\n');
+  t.equal(await s.read(`${SIM}/guest`), '');
+  t.equal(await errnoOf(s.guest('exit web')), 'ENOENT');
+  await s.guest(`start ${U1} name=${U2}`);
+  await s.guest(`start ${U2} name=web`);
+  t.equal(await s.guest(`exit ${U2}`), 'bye\n');
+  t.match(await s.read(`${SIM}/guest`), new RegExp(`^${U1} .* name ${U2} .*\n$`));
+  s.sound(t);
+});
+
 t.test('a virtual machine has at most 248 virtual CPUs', async (t) => {
   const s = await bootWithMdev();
   await s.guest(`start ${U1} vcpus=247`);

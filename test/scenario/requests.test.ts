@@ -296,6 +296,12 @@ t.test('load: cryptoload and zcdev as in the recordings', async (t) => {
   await load(s, 'close 1');
   for (const wrong of [
     'cryptoload -s',
+    'cryptoload -n 1 more',
+    'zcdev z90crypt status more',
+    'zcdev z90crypt errors more',
+    'zcdev z90crypt cca 0 6 T2 more',
+    'zcdev z90crypt ep11 1 6 T2',
+    'request 1 me 1024 more',
     'cryptoload -x',
     'cryptoload -b 1025',
     'zcdev',
