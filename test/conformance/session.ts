@@ -11,6 +11,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as nothing, setImmediate as turn } from 'node:timers/promises';
 import type { TransportChoice } from '../../fs-tree/transport/transport.js';
+import { childrenOf } from './abandon.js';
 import { DaemonProcess } from './daemon-process.js';
 import type { Collected, RequestName, Requests } from './daemon-protocol.js';
 import { clientPrograms } from './programs.js';
@@ -320,18 +321,6 @@ function furnishDev(dir: string): void {
     'mkdir -p pts shm',
   );
   spawnSync('sh', ['-ec', script.join('\n')], { cwd: dir, stdio: ['ignore', 'ignore', 'inherit'] });
-}
-
-function childrenOf(pid: number): number[] {
-  try {
-    const text = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8');
-    return text
-      .split(' ')
-      .filter((word) => word.trim() !== '')
-      .map(Number);
-  } catch {
-    return [];
-  }
 }
 
 const eventLine = (message: readonly string[]): string => `${message.join(' ')}\n`;
