@@ -30,7 +30,7 @@ import { JiffyClock } from './jiffies.js';
 import { Quiet } from './quiet.js';
 import type { KmsgLine } from './recording.js';
 import { SleepServer } from './sleep-server.js';
-import { compareSnapshots, type Snapshot, takeQuietSnapshot, takeSnapshot } from './snapshot.js';
+import { compareSnapshots, type Snapshot, takeQuietSnapshot, takeSnapshot, utf8 } from './snapshot.js';
 import { createTransport } from './transports.js';
 
 const MS = 1_000_000;
@@ -317,7 +317,7 @@ class Daemon {
 }
 
 /** As the kernel's multicast, without SEQNUM. */
-const messageOf = ({ action, devpath, keys }: Uevent): string[] => [`${action}@${devpath}`, ...keys];
+const messageOf = ({ action, devpath, keys }: Uevent): string[] => [`${action}@${devpath}`, ...keys].map(utf8);
 
 const story = (error: unknown): string => (error instanceof Error ? (error.stack ?? error.message) : String(error));
 

@@ -16,7 +16,7 @@ import { DaemonProcess } from './daemon-process.js';
 import type { Collected, RequestName, Requests } from './daemon-protocol.js';
 import { clientPrograms } from './programs.js';
 import type { BootOptions, Change, Effects, PathState } from './recording.js';
-import { compareSnapshots, MOST_ROUNDS, type Snapshot } from './snapshot.js';
+import { compareSnapshots, MOST_ROUNDS, type Snapshot, utf8 } from './snapshot.js';
 import type { StepTimes } from './timeline.js';
 
 /** Machine time, in ns: whole numbers, so that no fraction is left that never passes. */
@@ -324,4 +324,3 @@ function furnishDev(dir: string): void {
 }
 
 const eventLine = (message: readonly string[]): string => `${message.join(' ')}\n`;
-const utf8 = (latin1: string): string => Buffer.from(latin1, 'latin1').toString('utf8');
