@@ -140,7 +140,7 @@ class Daemon {
       this.#devDir = new DevDir(request.devDir);
       this.#devDir.follow(kernel.core.devtmpfs);
     }
-    kernel.core.log.subscribe(({ level, text }) => this.#kmsg.push({ level, text }));
+    kernel.core.log.subscribe(({ level, text }) => this.#kmsg.push({ level, text: printable(text) }));
     await kernel.boot();
     await this.#settle();
     // The first scan is over when the recorded system loads its modules.
@@ -315,6 +315,10 @@ class Daemon {
     return node as FileNode;
   }
 }
+
+/** As /dev/kmsg says it: what is no printable ASCII, and the backslash, as `\xHH`. */
+const printable = (text: string): string =>
+  text.replace(/[^ -~]|\\/g, (char) => `\\x${(char.charCodeAt(0) & 255).toString(16).padStart(2, '0')}`);
 
 /** As the kernel's multicast, without SEQNUM. */
 const messageOf = ({ action, devpath, keys }: Uevent): string[] => [`${action}@${devpath}`, ...keys].map(utf8);

@@ -173,6 +173,7 @@ function judge(step: Step, got: Got, context: RuleContext, clients: Clients): St
   const { differences, rules } = compareStep(step, got, context);
   const missing = missingClient(step.cmd, clients);
   const all: Difference[] = [
+    ...(step.fault !== undefined ? [{ field: 'reason' as const, expected: 'a recorded step', got: step.fault }] : []),
     ...(missing ? [{ field: 'reason' as const, expected: 'the real program', got: missing }] : []),
     ...got.bugs.map((bug) => ({ field: 'reason' as const, expected: 'no bug', got: bug })),
     ...differences,
