@@ -30,7 +30,7 @@ import { JiffyClock } from './jiffies.js';
 import { Quiet } from './quiet.js';
 import type { KmsgLine } from './recording.js';
 import { SleepServer } from './sleep-server.js';
-import { compareSnapshots, type Snapshot, takeQuietSnapshot, takeSnapshot } from './snapshot.js';
+import { compareSnapshots, type Snapshot, takeQuietSnapshot, takeSnapshot, utf8 } from './snapshot.js';
 import { createTransport } from './transports.js';
 
 const MS = 1_000_000;
@@ -140,7 +140,7 @@ class Daemon {
       this.#devDir = new DevDir(request.devDir);
       this.#devDir.follow(kernel.core.devtmpfs);
     }
-    kernel.core.log.subscribe(({ level, text }) => this.#kmsg.push({ level, text }));
+    kernel.core.log.subscribe(({ level, text }) => this.#kmsg.push({ level, text: printable(text) }));
     await kernel.boot();
     await this.#settle();
     // The first scan is over when the recorded system loads its modules.
@@ -316,8 +316,12 @@ class Daemon {
   }
 }
 
+/** As /dev/kmsg says it: what is no printable ASCII, and the backslash, as `\xHH`. */
+const printable = (text: string): string =>
+  text.replace(/[^ -~]|\\/g, (char) => `\\x${(char.charCodeAt(0) & 255).toString(16).padStart(2, '0')}`);
+
 /** As the kernel's multicast, without SEQNUM. */
-const messageOf = ({ action, devpath, keys }: Uevent): string[] => [`${action}@${devpath}`, ...keys];
+const messageOf = ({ action, devpath, keys }: Uevent): string[] => [`${action}@${devpath}`, ...keys].map(utf8);
 
 const story = (error: unknown): string => (error instanceof Error ? (error.stack ?? error.message) : String(error));
 

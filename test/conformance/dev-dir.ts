@@ -7,17 +7,22 @@
  */
 import { spawn, spawnSync } from 'node:child_process';
 import { closeSync, mkdirSync, openSync, readSync, writeSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import type { DevNode, Devtmpfs } from '../../lib/driver-core/devtmpfs.js';
 
 const HELPER = `
 open(my $in, '<', $ARGV[0]) or die; open(my $out, '>', $ARGV[1]) or die; select($out); $| = 1;
 while (my $line = <$in>) {
   chomp $line;
-  my ($op, $path, $major, $minor, $mode) = split / /, $line;
-  if ($op eq 'rm') { unlink $path } else { system('mknod', '-m', $mode, $path, 'c', $major, $minor) }
+  my ($op, $name, $major, $minor, $mode) = split / /, $line;
+  my $path = pack 'H*', $name;
+  if ($op eq 'rm') { unlink $path } else { system('mknod', '-m', $mode, '--', $path, 'c', $major, $minor) }
   print '.';
 }`;
+
+/** The simulated kernel has names as bytes, one a character; blanks and newlines may be among them. */
+const bytes = (path: string): Buffer => Buffer.from(path, 'latin1');
+const hex = (path: string): string => bytes(path).toString('hex');
 
 export class DevDir {
   readonly #dir: string;
@@ -42,12 +47,13 @@ export class DevDir {
     const remove = devtmpfs.remove.bind(devtmpfs);
     devtmpfs.create = (path: string, node: DevNode) => {
       create(path, node);
-      mkdirSync(join(this.#dir, path, '..'), { recursive: true });
-      this.#do(`mk ${join(this.#dir, path)} ${node.major} ${node.minor} 0${node.mode.toString(8)}`);
+      const place = this.#place(path);
+      mkdirSync(bytes(dirname(place)), { recursive: true });
+      this.#do(`mk ${hex(place)} ${node.major} ${node.minor} 0${node.mode.toString(8)}`);
     };
     devtmpfs.remove = (path: string, major: number, minor: number) => {
       remove(path, major, minor);
-      if (!devtmpfs.nodes.has(path)) this.#do(`rm ${join(this.#dir, path)}`);
+      if (!devtmpfs.nodes.has(path)) this.#do(`rm ${hex(this.#place(path))}`);
     };
   }
 
@@ -56,6 +62,11 @@ export class DevDir {
     this.#closed = true;
     closeSync(this.#ask);
     closeSync(this.#ack);
+  }
+
+  /** Of a node: any name is good, and `..` leads out of devtmpfs as little as it does in the kernel. */
+  #place(path: string): string {
+    return join(Buffer.from(this.#dir).toString('latin1'), resolve('/', path));
   }
 
   #do(line: string): void {

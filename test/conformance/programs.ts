@@ -20,6 +20,7 @@ const OURS = [
   'sleep',
   'date',
   'timeout',
+  'uname',
 ];
 
 const S390_CLIENTS = ['lszcrypt', 'chzcrypt', 'zcryptctl'];

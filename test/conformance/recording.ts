@@ -48,6 +48,8 @@ export interface Effects {
 export interface Step extends Effects {
   readonly cmd: string;
   readonly ms: number;
+  /** Why this is not what a recorder wrote. */
+  readonly fault?: string;
 }
 
 export interface Recording {
@@ -84,24 +86,53 @@ const NOTHING: Step = {
 
 /** Reads a recording; what is not in it is as usual. @throws Error no recording */
 export function loadRecording(file: string, name: string): Recording {
-  const raw = JSON.parse(readFileSync(file, 'utf8')) as Partial<Recording> | null;
+  const raw = JSON.parse(readFileSync(file, 'utf8')) as Partial<Record<keyof Recording, unknown>> | null;
   if (!Array.isArray(raw?.steps)) throw new Error(`${file}: no steps`);
+  const textOf = (key: keyof Recording, separator: string): string =>
+    [raw[key] ?? ''].flat().map(String).join(separator);
   return {
-    scenario: raw.scenario ?? name,
-    title: raw.title ?? '',
-    kernel: raw.kernel ?? '',
-    hw: [raw.hw ?? ''].flat().join('; ') || DEFAULT_HARDWARE,
-    append: raw.append ?? '',
-    se: raw.se ?? false,
-    dmesg: raw.dmesg ?? '',
-    steps: raw.steps.map((step) => ({ ...NOTHING, ...withoutNulls(step) })),
+    scenario: textOf('scenario', ' ') || name,
+    title: textOf('title', ' '),
+    kernel: textOf('kernel', ' '),
+    hw: textOf('hw', '; ') || DEFAULT_HARDWARE,
+    append: textOf('append', ' '),
+    se: Boolean(raw.se ?? false),
+    dmesg: textOf('dmesg', '\n'),
+    steps: raw.steps.map(readStep),
     name,
   };
 }
 
-/** A field that is null is one that is not there. */
-const withoutNulls = (step: Step): Partial<Step> =>
-  Object.fromEntries(Object.entries(step).filter(([, value]) => value !== null && value !== undefined));
+const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null;
+
+/** What a field must look like where it is there. */
+const FIELDS: Readonly<Record<Exclude<keyof Step, 'fault'>, (value: unknown) => boolean>> = {
+  cmd: (value) => typeof value === 'string',
+  ms: (value) => typeof value === 'number',
+  rc: (value) => typeof value === 'number',
+  stdout: (value) => typeof value === 'string',
+  stderr: (value) => typeof value === 'string',
+  timeout: (value) => typeof value === 'boolean',
+  changes: (value) => listOf(value, (one) => isObject(one) && typeof one.path === 'string'),
+  uevents: (value) => listOf(value, (one) => listOf(one, (key) => typeof key === 'string')),
+  kmsg: (value) => listOf(value, (one) => isObject(one) && typeof one.text === 'string'),
+};
+
+const listOf = (value: unknown, fits: (one: unknown) => boolean): boolean => Array.isArray(value) && value.every(fits);
+
+/** A field that is null is one that is not there; one that cannot be read makes the step a different one. */
+function readStep(step: unknown): Step {
+  if (!isObject(step)) return { ...NOTHING, fault: 'the recorded step is no object' };
+  const said = Object.entries(step).filter(([, value]) => value !== null && value !== undefined);
+  const fits = ([key, value]: [string, unknown]): boolean => FIELDS[key as keyof typeof FIELDS]?.(value) ?? true;
+  const wrong = said.filter((entry) => !fits(entry)).map(([key]) => key);
+  if (typeof step.cmd !== 'string' && !wrong.includes('cmd')) wrong.push('cmd');
+  return {
+    ...NOTHING,
+    ...Object.fromEntries(said.filter(fits)),
+    ...(wrong.length > 0 && { fault: `the recorded step cannot be read: ${wrong.join(', ')}` }),
+  };
+}
 
 /** The directory of a kernel's recordings: `7.2`, or its full version. */
 export function kernelDirectory(dir: string, kernel: RecordedKernel): string | undefined {
@@ -119,7 +150,7 @@ export function findRecordings(dir: string, kernel: RecordedKernel, glob?: strin
   if (place === undefined) return [];
   const wanted = glob === undefined ? () => true : scenarioMatcher(glob);
   return readdirSync(place)
-    .filter((name) => name.endsWith('.json'))
+    .filter((name) => name.endsWith('.json') && !name.startsWith('.'))
     .map((name) => name.slice(0, -'.json'.length))
     .filter(wanted)
     .sort((a, b) => numberOf(a) - numberOf(b) || (a < b ? -1 : 1));

@@ -3,10 +3,11 @@
  *
  * Exit status 0 when nothing differs, 1 when something does, 2 when nothing could be replayed.
  */
-import { spawnSync } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { spawn, spawnSync } from 'node:child_process';
+import { accessSync, constants, statSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { abandonOnSignals, SIGNALS, statusOf, watchParent } from './abandon.js';
 import { htmlReport } from './html.js';
 import { packageRoot } from './package-root.js';
 import { findRecordings, KERNELS } from './recording.js';
@@ -65,20 +66,27 @@ function readOptions() {
 
 type Options = ReturnType<typeof readOptions>;
 
-/** Mounts must not be seen by anybody else, and must end with us: go on in a mount namespace of our own. */
-function enterNamespace(): void {
-  if (process.env.AP_SYSFS_REPLAY_NS === '1') return;
-  const { status, error } = spawnSync(
-    'unshare',
-    ['-m', '--propagation', 'private', process.execPath, ...process.argv.slice(1)],
-    { stdio: 'inherit', env: { ...process.env, AP_SYSFS_REPLAY_NS: '1' } },
-  );
-  if (error) console.error(`a mount namespace is needed (root): ${error.message}`);
-  process.exit(status ?? 2);
+const INSIDE = 'AP_SYSFS_REPLAY_NS';
+const UNSHARE = ['-m', '--propagation', 'private'];
+
+/** Mounts must not be seen by anybody else, and must end with us: goes on in a mount namespace; says how that ended. */
+async function enterNamespace(): Promise<number> {
+  const { status, error, stderr } = spawnSync('unshare', [...UNSHARE, 'true'], { encoding: 'utf8' });
+  if (status !== 0) throw new UsageError(`a mount namespace is needed (root): ${error?.message ?? stderr.trim()}`);
+  // The last of its descriptors ends with this process, however that ends.
+  const inside = spawn('unshare', [...UNSHARE, process.execPath, ...process.argv.slice(1)], {
+    stdio: ['inherit', 'inherit', 'inherit', 'pipe'],
+    env: { ...process.env, [INSIDE]: '1' },
+  });
+  for (const signal of SIGNALS) process.on(signal, () => inside.kill(signal));
+  return new Promise((resolve, reject) => {
+    inside.on('error', reject);
+    inside.on('exit', (code, signal) => resolve(signal ? statusOf(signal) : (code ?? 2)));
+  });
 }
 
 function chooseJobs({ kernel, recordings, scenario }: Options): Job[] {
-  const wanted = kernel?.split(',');
+  const wanted = kernel?.split(',').map((word) => word.trim());
   const unknown = wanted?.find((word) => !KERNELS.some((known) => known === word));
   if (unknown !== undefined) throw new UsageError(`--kernel: ${unknown} is not one of ${KERNELS.join(', ')}`);
   return KERNELS.filter((one) => !wanted || wanted.includes(one)).flatMap((one) =>
@@ -86,7 +94,22 @@ function chooseJobs({ kernel, recordings, scenario }: Options): Job[] {
   );
 }
 
+/** What is only needed after a long replay is looked at before it. */
+function checkPlaces({ recordings, html }: Options): void {
+  if (!statSync(recordings, { throwIfNoEntry: false })?.isDirectory())
+    throw new UsageError(`--recordings: ${recordings} is no directory`);
+  if (html === undefined) return;
+  try {
+    const place = statSync(html, { throwIfNoEntry: false });
+    if (place?.isDirectory()) throw new Error('it is a directory');
+    accessSync(place ? html : dirname(html), constants.W_OK);
+  } catch (e) {
+    throw new UsageError(`--html: ${html} cannot be written: ${(e as Error).message}`);
+  }
+}
+
 async function main(options: Options): Promise<number> {
+  checkPlaces(options);
   const jobs = chooseJobs(options);
   if (jobs.length === 0) throw new UsageError(`no recording fits below ${options.recordings}`);
   const shown = (one: Report['scenarios'][number]): void => {
@@ -97,6 +120,7 @@ async function main(options: Options): Promise<number> {
   if (options.html !== undefined) writeFileSync(options.html, htmlReport(report));
   console.log(options.json ? JSON.stringify(report, null, 1) : summaryText(report));
   for (const line of unlike) console.error(line);
+  if (report.steps === 0) throw new UsageError('no recording has a step');
   return report.equal === report.steps && unlike.length === 0 ? 0 : 1;
 }
 
@@ -116,8 +140,11 @@ async function repeated(jobs: readonly Job[], options: Options, first: Report): 
 try {
   const options = readOptions();
   if (options.help) process.stdout.write(USAGE);
+  else if (process.env[INSIDE] !== '1') process.exitCode = await enterNamespace();
   else {
-    enterNamespace();
+    delete process.env[INSIDE];
+    abandonOnSignals();
+    watchParent();
     process.exitCode = await main(options);
   }
 } catch (e) {

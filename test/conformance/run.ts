@@ -2,10 +2,11 @@
  * Plays scenarios, several at a time, and judges every step.
  */
 import { createHash } from 'node:crypto';
-import { chmodSync, mkdtempSync, rmSync, statSync } from 'node:fs';
+import { chmodSync, mkdtempSync, statSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TransportChoice } from '../../fs-tree/transport/transport.js';
+import { remember } from './abandon.js';
 import { compareStep, type Difference } from './compare.js';
 import { DaemonProcess } from './daemon-process.js';
 import { packageRoot } from './package-root.js';
@@ -56,6 +57,7 @@ export async function replayAll(
 ): Promise<Report> {
   const root = packageRoot();
   const base = mkdtempSync(join(tmpdir(), 'ap-sysfs-replay-'));
+  const forget = remember(base);
   // Steps run programs from there as other users.
   chmodSync(base, 0o755);
   const around: Surroundings = { ...options, root, base, clients: findClients(root), preload: nodeOpener(base, root) };
@@ -74,14 +76,16 @@ export async function replayAll(
   try {
     await Promise.all(Array.from({ length: options.jobs ?? usualJobs() }, (_, id) => worker(id)));
   } finally {
-    rmSync(base, { recursive: true, force: true });
+    forget();
   }
   return total(reports);
 }
 
 /** What takes long must not come last: a recording's size says roughly how long it takes. */
 function longestFirst(jobs: readonly Job[], { recordings }: RunOptions): number[] {
-  const size = (job: Job): number => statSync(fileOf(recordings, job)).size + (WAITS.test(job.name) ? 1e9 : 0);
+  // What is not there says so when its turn comes.
+  const sizeOf = (file: string): number => statSync(file, { throwIfNoEntry: false })?.size ?? 0;
+  const size = (job: Job): number => sizeOf(fileOf(recordings, job)) + (WAITS.test(job.name) ? 1e9 : 0);
   const sizes = jobs.map(size);
   return [...jobs.keys()].sort((a, b) => (sizes[b] ?? 0) - (sizes[a] ?? 0));
 }
@@ -91,6 +95,13 @@ const WAITS = /^54-/;
 
 const fileOf = (recordings: string, { kernel, name }: Job): string =>
   join(kernelDirectory(recordings, kernel) ?? '', `${name}.json`);
+
+/** What `uname -r` said in the recordings; one that does not say is as usual. */
+const USUAL_RELEASE: Readonly<Record<RecordedKernel, string>> = {
+  '7.2': '7.2.13+deb14-s390x',
+  '6.12': '6.12.107+deb13-s390x',
+  '6.1': '6.1.0-50-s390x',
+};
 
 async function replayScenario(
   work: string,
@@ -117,7 +128,7 @@ async function replayScenario(
     const boot = bootOptions(recording, kernel, { start: times[0]?.begin ?? 0, uptime: uptime(recording) });
     const throughMount = around.mount !== undefined && scenarioMatcher(around.mount)(name);
     const { root: packageRoot, transport, preload } = around;
-    const release = recording.kernel;
+    const release = recording.kernel || USUAL_RELEASE[kernel];
     session = await Session.start({ work, packageRoot, throughMount, transport, preload, release, daemon }, boot);
     await playSteps(session, recording, job, { times, bootUevents: boot.bootUevents }, around.clients, details);
   } catch (e) {
@@ -162,6 +173,7 @@ function judge(step: Step, got: Got, context: RuleContext, clients: Clients): St
   const { differences, rules } = compareStep(step, got, context);
   const missing = missingClient(step.cmd, clients);
   const all: Difference[] = [
+    ...(step.fault !== undefined ? [{ field: 'reason' as const, expected: 'a recorded step', got: step.fault }] : []),
     ...(missing ? [{ field: 'reason' as const, expected: 'the real program', got: missing }] : []),
     ...got.bugs.map((bug) => ({ field: 'reason' as const, expected: 'no bug', got: bug })),
     ...differences,

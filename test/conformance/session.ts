@@ -11,11 +11,12 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as nothing, setImmediate as turn } from 'node:timers/promises';
 import type { TransportChoice } from '../../fs-tree/transport/transport.js';
+import { childrenOf } from './abandon.js';
 import { DaemonProcess } from './daemon-process.js';
 import type { Collected, RequestName, Requests } from './daemon-protocol.js';
 import { clientPrograms } from './programs.js';
 import type { BootOptions, Change, Effects, PathState } from './recording.js';
-import { compareSnapshots, MOST_ROUNDS, type Snapshot } from './snapshot.js';
+import { compareSnapshots, MOST_ROUNDS, type Snapshot, utf8 } from './snapshot.js';
 import type { StepTimes } from './timeline.js';
 
 /** Machine time, in ns: whole numbers, so that no fraction is left that never passes. */
@@ -322,17 +323,4 @@ function furnishDev(dir: string): void {
   spawnSync('sh', ['-ec', script.join('\n')], { cwd: dir, stdio: ['ignore', 'ignore', 'inherit'] });
 }
 
-function childrenOf(pid: number): number[] {
-  try {
-    const text = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8');
-    return text
-      .split(' ')
-      .filter((word) => word.trim() !== '')
-      .map(Number);
-  } catch {
-    return [];
-  }
-}
-
 const eventLine = (message: readonly string[]): string => `${message.join(' ')}\n`;
-const utf8 = (latin1: string): string => Buffer.from(latin1, 'latin1').toString('utf8');

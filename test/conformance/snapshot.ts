@@ -138,7 +138,7 @@ class Walker {
     }
     // The recorder keeps 8 bits of a minor.
     for (const [path, { major, minor, mode }] of nodes)
-      this.#found.set(`/dev/${path}`, {
+      this.#found.set(`/dev/${utf8(path)}`, {
         type: 'chr',
         mode: octal(mode),
         uid: 0,
@@ -154,7 +154,7 @@ class Walker {
       else await this.#file(path, node);
       return;
     }
-    this.#found.set(path, { ...this.#common(node), target: this.ops.readlink(ROOT, node) });
+    this.#found.set(path, { ...this.#common(node), target: utf8(this.ops.readlink(ROOT, node)) });
   }
 
   async #directory(path: string, node: DirNode): Promise<void> {
@@ -171,7 +171,7 @@ class Walker {
       } catch {
         continue;
       }
-      await this.#visit(`${path}/${name}`, child);
+      await this.#visit(`${path}/${utf8(name)}`, child);
     }
   }
 
@@ -196,7 +196,7 @@ class Walker {
         this.#giveUp = () => reject(new Error('show hangs'));
         this.ops.read(ROOT, file, 0, 1 << 20).then(resolve, reject);
       });
-      return { content: Buffer.from(bytes, 'latin1').toString('utf8') };
+      return { content: utf8(bytes) };
     } catch (e) {
       return { read_errno: errnoOf(e) };
     }
@@ -207,6 +207,9 @@ class Walker {
     return { type: node.kind, mode: octal(mode & 0o7777), uid, gid };
   }
 }
+
+/** The simulated kernel has bytes, one a character; recordings are text. */
+export const utf8 = (bytes: string): string => Buffer.from(bytes, 'latin1').toString('utf8');
 
 const octal = (mode: number): string => `0${mode.toString(8).padStart(3, '0')}`;
 const baseName = (path: string): string => path.slice(path.lastIndexOf('/') + 1);

@@ -114,6 +114,23 @@ t.test('recordings from anywhere, with fields missing', async (t) => {
     ],
     'steps without a log have times',
   );
+  put('7.2/302-odd.json', {
+    ...{ hw: null, append: ['a', 'b'], dmesg: ['[1.0] x'], kernel: 7.2 },
+    steps: [{ cmd: 'true' }, { cmd: 'false', rc: '1', stdout: ['x'] }, { rc: 0 }, 'true', null],
+  });
+  const odd = loadRecording(join(dir, '7.2/302-odd.json'), '302-odd');
+  t.match(odd, { hw: DEFAULT_HARDWARE, append: 'a b', dmesg: '[1.0] x', kernel: '7.2' });
+  t.same(
+    odd.steps.map(({ cmd, fault }) => [cmd, fault]),
+    [
+      ['true', undefined],
+      ['false', 'the recorded step cannot be read: rc, stdout'],
+      ['', 'the recorded step cannot be read: cmd'],
+      ['', 'the recorded step is no object'],
+      ['', 'the recorded step is no object'],
+    ],
+    'a step that cannot be read counts, and is a different one',
+  );
   t.throws(() => loadRecording(join(dir, '6.1/broken.json'), 'broken'), /no steps/);
 });
 

@@ -74,6 +74,10 @@ t.test('modules as kmod has them', { skip }, async (t) => {
       'modprobe nosuch',
       'modprobe: FATAL: Module nosuch not found in directory /lib/modules/7.2.13+deb14-s390x\n',
     );
+    await says(t, shell, 'modprobe -q nosuch', '', 1);
+    await says(t, shell, 'modprobe -n nosuch', '');
+    await fails('modprobe', 'modprobe: ERROR: missing parameters. See -h.\n');
+    await fails('rmmod', 'rmmod: ERROR: missing module name.\n');
     await fails('modprobe -r mdev', 'modprobe: FATAL: Module mdev is in use.\n');
     await fails('rmmod ap', 'rmmod: ERROR: Module ap is builtin.\n');
     await fails('rmmod zcrypt', 'rmmod: ERROR: Module zcrypt is in use by: zcrypt_cex4\n');
@@ -84,7 +88,13 @@ t.test('modules as kmod has them', { skip }, async (t) => {
       'modprobe -r vfio_ap; lsmod | cut -d" " -f1',
       'Module\nvfio_iommu_type1\nvfio\nzcrypt_cex4\nzcrypt\n',
     );
-    await says(t, shell, 'modprobe vfio-ap; dmesg -t | tail -1', 'vfio_ap matrix: MDEV: Registered\n');
+    await says(t, shell, 'rmmod zcrypt_cex4; modprobe -a zcrypt_cex4 vfio_ap; lsmod | wc -l', '8\n');
+    await says(
+      t,
+      shell,
+      'modprobe -r vfio_ap; modprobe vfio-ap; dmesg -t | tail -1',
+      'vfio_ap matrix: MDEV: Registered\n',
+    );
     await says(t, shell, 'dmesg -c > /dev/null; dmesg | wc -l', '0\n');
   });
 });
@@ -142,6 +152,20 @@ t.test('lost replies leave their program waiting; what the recorder kills is gon
       shell,
       'hw queue 02.0004 reply off; cat $D/card02/pendingq_count; zcdev /dev/z90crypt totalopen',
       '0\n1\n',
+    );
+  });
+});
+
+t.test('a program that asks a card waits for its answer', { skip }, async (t) => {
+  await withMachine({}, async (shell) => {
+    const asks = 'zcdev /dev/z90crypt cca any any & zcdev /dev/z90crypt ep11 1 4 & sleep 1';
+    await says(t, shell, `hw hold; ${asks}; cat $D/card0[01]/pendingq_count`, '1\n1\n');
+    await says(t, shell, 'hw release; sleep 1; cat $D/card0[01]/pendingq_count', '0\n0\n');
+    await says(
+      t,
+      shell,
+      'hw hold; zcdev /dev/z90crypt cca any any & sleep 1; hw release; wait',
+      /^cca rc 0\/0 domain \d+ serial \w+\n$/,
     );
   });
 });
