@@ -121,7 +121,8 @@ function parseCard(id: number, words: Words): CardSpec {
 
 /** "cex8", or the type number that TAPQ is to report. */
 function parseType(word: string): number {
-  const cex = /^cex([4-9])$/i.exec(word);
+  // Cards before CEX4 have a number too: the bus lists them, and no driver takes them.
+  const cex = /^cex([1-9])$/i.exec(word);
   if (cex) return cexType(Number(cex[1]));
   if (/^cex/i.test(word))
     throw new CommandError(`type: "${word}" is not one of cex4 to cex9; a number is the type itself`);

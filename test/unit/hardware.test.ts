@@ -329,7 +329,7 @@ t.test('wrong commands are EINVAL and change nothing', async (t) => {
     'card',
     'card 300 add cex8 cca',
     'card 4 add cex8',
-    'card 4 add cex3 cca',
+    'card 4 add cex10 cca',
     'card 4 add cex8 cca depht=8',
     'card 9 configure',
     'queue 0.4',
