@@ -16,9 +16,13 @@ import {
   type StoreData,
   type World,
 } from '../../fs-tree/kit/index.js';
-import { cannotMount, cleanUp, Daemon, PROJECT, shell } from '../support/mounted.js';
+import { cannotMount, cleanUp, Daemon, PROJECT, shell, TRANSPORT } from '../support/mounted.js';
 
 const skip = cannotMount();
+
+/** libfuse2's addon leaves something behind that keeps a process from ending by itself (README). */
+const LINGERS = TRANSPORT === 'fuse-native';
+if (LINGERS) t.teardown(() => void setTimeout(() => process.exit(), 1000));
 
 async function mounted(t: Test, world: World): Promise<Mounted> {
   const directory = mkdtempSync(join(tmpdir(), 'ap-sysfs-kit-'));
@@ -40,7 +44,7 @@ t.test('the example of the README runs', { skip }, async (t) => {
   t.teardown(() => rmSync(folder, { recursive: true }));
   writeFileSync(join(folder, 'example.test.mjs'), code ?? '');
   const { status, stdout } = await shell(
-    `cd ${folder}; exec timeout -s KILL 40 env -u NODE_OPTIONS node example.test.mjs`,
+    `cd ${folder}; exec timeout -s KILL 40 env -u NODE_OPTIONS node ${LINGERS ? '--test-force-exit' : ''} example.test.mjs`,
     60,
   );
   t.equal(status, 0, stdout);
@@ -117,7 +121,9 @@ t.test('each store is told with its caller, its result and what it changed', { s
      echo 1 > devices/vfio_ap/matrix/${U}/remove`,
   );
   t.match(stderr, /File exists/);
-  const caller = { comm: 'bash', pid: Number(stdout), uid: process.getuid?.(), gid: process.getgid?.() };
+  const bash = { comm: 'bash', pid: Number(stdout), uid: process.getuid?.(), gid: process.getgid?.() };
+  // libfuse2's addon does not say who calls.
+  const caller = TRANSPORT === 'fuse-native' ? { comm: 'mount' } : bash;
   const create = { path: 'devices/vfio_ap/matrix/mdev_supported_types/vfio_ap-passthrough/create', value: `${U}\n` };
   t.match(stores, [
     { ...caller, ...create, result: 'ok', removed: [], alone: true },
