@@ -17,7 +17,7 @@ import { checkDevice, detachCommand, isMounted, prepareMountPoint } from '../fs-
 import { MountError, type TransportChoice } from '../fs-tree/transport/transport.js';
 import { MOUNT_EXIT } from './exit-status.js';
 import { Failure } from './failure.js';
-import { whatNext } from './may-mount.js';
+import { whatNext } from './mounts/what-next.js';
 
 /** Set in the process that is root of a name space: it opens a shell. */
 const INSIDE = 'AP_SYSFS_NAME_SPACE';

@@ -1,9 +1,6 @@
 /**
- * What keeps this user from mounting, told before a machine is built; and what to do about a mount that failed.
+ * What keeps this user from mounting, told before a machine is built.
  */
-import { resolve } from 'node:path';
-import { isMounted } from '../fs-tree/transport/mount-point.js';
-import type { MountError } from '../fs-tree/transport/transport.js';
 import type { Host } from './doctor/host.js';
 import { namelessUser, othersAllowed } from './doctor/needs.js';
 import { MOUNT_EXIT } from './exit-status.js';
@@ -24,11 +21,4 @@ export function checkUser(host: Host, { allowOther }: { readonly allowOther: boo
       status,
       next: 'mount without --allow-other, or: sudo sh -c "echo user_allow_other >> /etc/fuse.conf"',
     });
-}
-
-/** What to type after a mount that failed; undefined: its words say enough. Somebody else's mount is somebody else's matter. */
-export function whatNext({ reason }: MountError, directory: string): string | undefined {
-  const path = resolve(directory);
-  if (reason !== 'busy' || !isMounted(path)) return undefined;
-  return `ap-sysfs umount ${path}    ends the machine that is mounted there`;
 }

@@ -21,8 +21,8 @@ import { DescriptionError, type MachineDescription, worldFromDescription } from 
 import type { World } from '../lib/world.js';
 import { EXIT, MOUNT_EXIT } from './exit-status.js';
 import { explainStart, loadMachine, MachineFileError, type MachineSource, NO_MACHINE } from './machine-file/index.js';
-import { whatNext } from './may-mount.js';
 import { register } from './mounts/registry.js';
+import { whatNext } from './mounts/what-next.js';
 import { keepWithoutReader, print } from './output/terminal.js';
 import { version } from './version.js';
 import type { WorldChoices } from './world-options.js';
