@@ -6,12 +6,12 @@
  */
 import { callsHit, type FaultDescription, type FaultOp, faultProblem, valueText } from '../../lib/description/fault.js';
 import { DescriptionError, type Problem } from '../../lib/description/problem.js';
-import { isKernelError, KernelError } from '../../lib/errno.js';
+import { KernelError } from '../../lib/errno.js';
 import type { Clock, Trace } from '../../lib/ports.js';
 import { sleepInterruptible } from '../../lib/sync/wait.js';
 import type { ChangeSource } from '../kernfs/changes.js';
 import type { DirNode, FileNode, Intercept, IoContext, Show, Store } from '../kernfs/node.js';
-import { GlobError, PathGlob } from './glob.js';
+import { globProblem, PathGlob } from './glob.js';
 
 /** A rule with what became of it. */
 export interface Fault extends FaultDescription {
@@ -80,16 +80,11 @@ export class Faults implements Intercept {
 
   /** @returns its id @throws EINVAL with what is wrong */
   add(what: FaultDescription): number {
-    const problem = faultProblem(what);
+    const problem = faultProblem(what) ?? globProblem(what.path);
     if (problem !== undefined) throw new KernelError('EINVAL', `faults: ${problem}`);
-    try {
-      const rule = new Rule(++this.#lastId, what, new PathGlob(what.path));
-      this.#rules.set(rule.id, rule);
-      return rule.id;
-    } catch (e) {
-      if (e instanceof GlobError) throw new KernelError('EINVAL', `faults: ${e.message}`);
-      throw e;
-    }
+    const rule = new Rule(++this.#lastId, what, new PathGlob(what.path));
+    this.#rules.set(rule.id, rule);
+    return rule.id;
   }
 
   /** @throws ENOENT there is no such rule */
@@ -155,16 +150,17 @@ export class Faults implements Intercept {
 
 /** The rules of a description. @throws DescriptionError those that make no sense */
 export function describedFaults(ports: FaultPorts, rules: readonly FaultDescription[] = []): Faults {
-  const faults = new Faults(ports);
-  const problems: Problem[] = [];
-  for (const [i, rule] of rules.entries())
-    try {
-      faults.add(rule);
-    } catch (e) {
-      if (!isKernelError(e)) throw e;
-      const text = e.message.slice(e.message.indexOf('faults: ') + 'faults: '.length);
-      problems.push({ severity: 'error', path: ['faults', i, 'path'], text });
-    }
+  const problems = patternProblems(rules);
   if (problems.length > 0) throw new DescriptionError(problems);
+  const faults = new Faults(ports);
+  for (const rule of rules) faults.add(rule);
   return faults;
+}
+
+/** What is wrong with the patterns of rules; the model, which knows no files, checks the rest (checkDescription). */
+export function patternProblems(rules: readonly FaultDescription[] = []): Problem[] {
+  return rules.flatMap(({ path }, i) => {
+    const text = globProblem(path);
+    return text === undefined ? [] : [{ severity: 'error' as const, path: ['faults', i, 'path'], text }];
+  });
 }

@@ -151,3 +151,14 @@ function enter(root: DirNode, directory: string, name: string): Place | undefine
   }
   return trail.at(-1);
 }
+
+/** Why a pattern makes no sense; undefined: it does. */
+export function globProblem(text: string): string | undefined {
+  try {
+    new PathGlob(text);
+    return undefined;
+  } catch (e) {
+    if (e instanceof GlobError) return e.message;
+    throw e;
+  }
+}

@@ -9,6 +9,7 @@ import { spawnSync } from 'node:child_process';
 import { accessSync, constants, existsSync, lstatSync, readdirSync, readFileSync, realpathSync } from 'node:fs';
 import { opendir } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
+import { mayAccess, mayUseFuse } from './access.js';
 import { MountError } from './transport.js';
 
 /** File system type in mountinfo: the kernel's `fuse.` and this subtype. */
@@ -139,11 +140,8 @@ function staleText(path: string): string {
 export function checkDevice(): void {
   if (!existsSync('/dev/fuse'))
     throw new MountError('no-device', 'there is no /dev/fuse: load the kernel module with `modprobe fuse` (as root)');
-  try {
-    accessSync('/dev/fuse', constants.R_OK | constants.W_OK);
-  } catch {
+  if (!mayUseFuse())
     throw new MountError('no-permission', 'you may not use /dev/fuse: `chmod 666 /dev/fuse` (as root) allows it');
-  }
 }
 
 /** Is there what libfuse needs? @throws MountError */
@@ -165,16 +163,7 @@ export function findProgram(name: string): string | undefined {
   return folders
     .filter((folder) => folder !== '')
     .map((folder) => join(folder, name))
-    .find(isExecutable);
-}
-
-function isExecutable(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
+    .find((file) => mayAccess(file, constants.X_OK));
 }
 
 function isErrno(e: unknown, code: string): boolean {

@@ -8,7 +8,6 @@ import { daemonLog, endWithParent, report, startDaemon } from '../daemonise.js';
 import { directoryName } from '../directory.js';
 import { thisHost } from '../doctor/host.js';
 import { EXIT } from '../exit-status.js';
-import { Failure } from '../failure.js';
 import { describeServed, whatToTry } from '../greeting.js';
 import { examples } from '../help.js';
 import { behindFusermount, endWithLauncher, launch, wayToMount } from '../launch.js';
@@ -64,19 +63,9 @@ async function run(directory: string, choices: MountChoices): Promise<number> {
 const machineOfDaemon = ({ machine }: MountChoices): MachineSource =>
   isPreset(machine) ? { name: machine } : handedOver(machine === '-' ? 'stdin' : machine);
 
-/** What is no machine is said before anything is mounted for it. @throws Failure */
-async function checkMachine(machine: MachineSource): Promise<void> {
-  const { loadMachine, MachineFileError, NO_MACHINE } = await import('../machine-file/index.js');
-  try {
-    loadMachine(machine);
-  } catch (e) {
-    if (!(e instanceof MachineFileError)) throw e;
-    throw new Failure(`${e.message}\nap-sysfs: ${NO_MACHINE}`, { status: EXIT.usage, verbatim: true });
-  }
-}
-
 async function behindHelper(directory: string, choices: MountChoices, machine: MachineSource): Promise<number> {
-  await checkMachine(machine);
+  const { mustBeMachine } = await import('../machine-file/index.js');
+  mustBeMachine(machine);
   const { command, cleanUp } = await behindFusermount(directory, choices);
   const status = await background(directory, machine, command);
   if (status !== EXIT.ok) cleanUp();

@@ -8,7 +8,7 @@ import type { Command } from 'commander';
 import { EXIT } from '../exit-status.js';
 import { Failure } from '../failure.js';
 import { examples } from '../help.js';
-import { loadMachine, MachineFileError } from '../machine-file/index.js';
+import { mustBeMachine } from '../machine-file/index.js';
 import { addSysOption, chooseMount } from '../mounts/choose.js';
 import { mounts, ownRunPath } from '../mounts/registry.js';
 import { print } from '../output/terminal.js';
@@ -69,16 +69,6 @@ export function addRestore(program: Command): void {
       print(`ap-sysfs: ${mountPoint} is as in ${file}\n`);
     },
   );
-}
-
-/** Mistakes are told before anything is taken away. @throws Failure */
-function mustBeMachine(file: string): void {
-  try {
-    loadMachine(file);
-  } catch (e) {
-    if (e instanceof MachineFileError) throw new Failure(e.message, { verbatim: true, status: EXIT.usage });
-    throw e;
-  }
 }
 
 /** Options with which it was mounted. */

@@ -1,7 +1,7 @@
 /**
  * Machine files and presets.
  */
-export { explainStart, loadMachine, NO_MACHINE } from './load.js';
+export { explainStart, loadMachine, mustBeMachine, NO_MACHINE } from './load.js';
 export { type MachineFile, parseMachineFile } from './parse.js';
 export { isPreset, PRESETS, type PresetName, printPreset } from './presets.js';
 export { printMachine } from './print.js';

@@ -3,9 +3,11 @@
  */
 import type { MachineDescription } from '../../lib/description/description.js';
 import type { DescriptionError } from '../../lib/description/problem.js';
+import { EXIT } from '../exit-status.js';
+import { Failure } from '../failure.js';
 import { type MachineFile, parseMachineFile } from './parse.js';
 import { isPreset, printPreset } from './presets.js';
-import { problemLine } from './problem.js';
+import { MachineFileError, problemLine } from './problem.js';
 import { type MachineSource, readMachine } from './source.js';
 
 /** Descriptions remember which file they are from, so that later problems have a line too. */
@@ -33,6 +35,19 @@ export function loadMachine(
 
 /** Said behind the mistakes. */
 export const NO_MACHINE = 'this describes no machine; `ap-sysfs machine` prints one to start from';
+
+/**
+ * Mistakes are told before anything is done for the machine: a mount, or the end of another one.
+ * @throws Failure
+ */
+export function mustBeMachine(source: MachineSource | string): void {
+  try {
+    loadMachine(source);
+  } catch (e) {
+    if (!(e instanceof MachineFileError)) throw e;
+    throw new Failure(`${e.message}\nap-sysfs: ${NO_MACHINE}`, { status: EXIT.usage, verbatim: true });
+  }
+}
 
 /** What the kernel refused when a loaded machine was started, one line each. */
 export function explainStart(description: MachineDescription, error: DescriptionError): string[] {

@@ -2,6 +2,7 @@
  * A machine file read, checked and made a description; all that is wrong with
  * it at once, each with its line.
  */
+import { patternProblems } from '../../fs-tree/faults/faults.js';
 import { checkDescription } from '../../lib/description/check.js';
 import type { MachineDescription } from '../../lib/description/description.js';
 import {
@@ -61,7 +62,7 @@ export function parseMachineFile(text: string, file: string, formIsKnown = false
     const names = path.map((part) => (typeof part === 'string' ? kebabCase(part) : part));
     return { severity, ...at(source.locate(names, undefined, character), path, what) };
   };
-  const checked = checkDescription(description).map(place);
+  const checked = [...checkDescription(description), ...patternProblems(description.faults)].map(place);
   const errors = [...problems, ...checked.filter(({ severity }) => severity === 'error')].sort(byPlace);
   if (errors.length > 0) throw new MachineFileError(errors);
   return { description, warnings: checked.sort(byPlace), explain: (error) => error.problems.map(place) };

@@ -6,9 +6,10 @@
  * the leash of init.sh: whatever ends this process, ends them.
  */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { accessSync, constants, existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { constants as os } from 'node:os';
 import type { Writable } from 'node:stream';
+import { mayUseFuse } from '../../fs-tree/transport/access.js';
 import { EXIT, MOUNT_EXIT } from '../exit-status.js';
 import { Failure } from '../failure.js';
 import { uplink } from './helper.js';
@@ -25,11 +26,7 @@ const namespaces = (): string[] => (isRoot() ? NAMESPACES : ['--user', '--map-ro
 
 /** Why it cannot be done here; undefined: it can. */
 export function namespaceProblem(): string | undefined {
-  try {
-    accessSync('/dev/fuse', constants.R_OK | constants.W_OK);
-  } catch {
-    return existsSync('/dev/fuse') ? 'you may not use /dev/fuse' : 'there is no /dev/fuse';
-  }
+  if (!mayUseFuse()) return existsSync('/dev/fuse') ? 'you may not use /dev/fuse' : 'there is no /dev/fuse';
   const { status, error, stderr } = spawnSync('unshare', [...namespaces(), '--', 'true'], {
     encoding: 'utf8',
     stdio: ['ignore', 'ignore', 'pipe'],

@@ -435,6 +435,11 @@ t.test('mistakes in a state and in faults', (t) => {
     /:4:.*faults\[0\]: it does not say what happens/,
     /:5:.*faults\[1\]: an open can only fail/,
   );
+  says(
+    'state: {bus: {apmask: -5--6}}\nfaults:\n- {path: "a[", op: read, errno: EIO}',
+    /"-5--6" cannot be read as a mask/,
+    /faults\[0\]\.path: "a\[" has a \[ without its \]/,
+  );
   t.end();
 });
 

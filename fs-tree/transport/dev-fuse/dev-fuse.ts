@@ -16,9 +16,10 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { accessSync, constants, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Ops } from '../../ops.js';
+import { mayUseFuse } from '../access.js';
 import { checkDevice, detachCommand, FS_SUBTYPE, isMounted, prepareMountPoint } from '../mount-point.js';
 import { MountError, type Transport, type TransportOptions, type TransportStats } from '../transport.js';
 import { FuseDevice, pipeClassOf } from './device.js';
@@ -44,12 +45,7 @@ export function devFuseProblem(): string | undefined {
   if (process.getuid?.() !== 0) return 'only root may mount (or root of a user name space: unshare -rm)';
   const mask = /^CapEff:\s*([0-9a-f]+)/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1];
   if (mask !== undefined && !((BigInt(`0x${mask}`) >> CAP_SYS_ADMIN) & 1n)) return 'this root has no CAP_SYS_ADMIN';
-  try {
-    accessSync('/dev/fuse', constants.R_OK | constants.W_OK);
-    return undefined;
-  } catch {
-    return 'there is no usable /dev/fuse';
-  }
+  return mayUseFuse() ? undefined : 'there is no usable /dev/fuse';
 }
 
 export interface DevFuseOptions extends TransportOptions {

@@ -14,8 +14,9 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { accessSync, constants, readFileSync } from 'node:fs';
+import { constants, readFileSync } from 'node:fs';
 import type { Socket } from 'node:net';
+import { mayAccess } from '../access.js';
 import { connectionOf } from '../mount-point.js';
 
 /** How long setpriv and the shell may take to be there. */
@@ -76,7 +77,7 @@ export class Guardian {
   /** Once it is mounted. @returns whether it can do its work */
   watch(mountPoint: string): boolean {
     const abort = `/sys/fs/fuse/connections/${connectionOf(mountPoint)}/abort`;
-    const may = isRootOfAll() || isWritable(abort);
+    const may = isRootOfAll() || mayAccess(abort, constants.W_OK);
     if (may) this.#child.stdin?.write(`${abort}\n`);
     else this.dismiss();
     return may;
@@ -98,15 +99,6 @@ function isRootOfAll(): boolean {
   if (process.getuid?.() !== 0) return false;
   try {
     return /^\s*0\s+0\s+4294967295$/m.test(readFileSync('/proc/self/uid_map', 'utf8'));
-  } catch {
-    return false;
-  }
-}
-
-function isWritable(path: string): boolean {
-  try {
-    accessSync(path, constants.W_OK);
-    return true;
   } catch {
     return false;
   }

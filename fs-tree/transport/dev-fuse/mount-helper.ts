@@ -8,8 +8,9 @@
  * mount so starts itself once more, behind `helperCommand`, with the mount
  * there before it.
  */
-import { accessSync, constants, readFileSync, statSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { arch } from 'node:process';
+import { mayUseFuse } from '../access.js';
 import { FS_SUBTYPE, findProgram, fusermount } from '../mount-point.js';
 
 /** Descriptor, a colon, mount point. */
@@ -100,12 +101,7 @@ export function helperProblem(): string | undefined {
   if (/^NoNewPrivs:\s*1/m.test(readFileSync('/proc/self/status', 'utf8')))
     return `${program} may not become root here (no-new-privileges)`;
   if (!receiver()) return 'neither python3 nor perl is there to receive what fusermount3 opens';
-  try {
-    accessSync('/dev/fuse', constants.R_OK | constants.W_OK);
-    return undefined;
-  } catch {
-    return 'there is no usable /dev/fuse';
-  }
+  return mayUseFuse() ? undefined : 'there is no usable /dev/fuse';
 }
 
 /**

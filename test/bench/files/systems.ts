@@ -2,8 +2,9 @@
  * What is compared: the host's own sysfs, C programs on libfuse3, and this
  * project over its two transports. All have a file four names deep.
  */
-import { accessSync, constants, readFileSync } from 'node:fs';
+import { constants, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { mayAccess } from '../../../fs-tree/transport/access.js';
 import { Missing, Served } from '../mounts.js';
 import { buildTree } from './build.js';
 
@@ -87,11 +88,4 @@ function hostSysfs(): System {
   };
 }
 
-function writable(path: string): boolean {
-  try {
-    accessSync(path, constants.W_OK);
-    return true;
-  } catch {
-    return false;
-  }
-}
+const writable = (path: string): boolean => mayAccess(path, constants.W_OK);
