@@ -8,6 +8,7 @@
  * ours: the caller gets EIO, `onBug` the whole story, and life goes on.
  */
 import { isKernelError, KernelError } from '../lib/errno.js';
+import type { Soon } from '../lib/sync/soon.js';
 import { Task } from '../lib/sync/task.js';
 import type { Faults } from './faults/faults.js';
 import type { ChangeSource } from './kernfs/changes.js';
@@ -190,8 +191,14 @@ export class Ops {
   }
 
   /** At most `length` bytes as a latin1 string. @throws EBADF, ENODEV, EIO, or what show throws */
-  read(caller: Caller, file: OpenFile, offset: number, length: number): Promise<string> {
-    return this.#guardAsync('read', caller, file.node, () => file.read(this.#context(caller), offset, length));
+  async read(caller: Caller, file: OpenFile, offset: number, length: number): Promise<string> {
+    return this.readSoon(caller, file, offset, length);
+  }
+
+  /** The same, at once unless something waits: most shows do not. */
+  readSoon(caller: Caller, file: OpenFile, offset: number, length: number): Soon<string> {
+    const bytes = this.#guard('read', caller, file.node, () => file.read(this.#context(caller), offset, length));
+    return typeof bytes === 'string' ? bytes : this.#guardAsync('read', caller, file.node, () => bytes);
   }
 
   /** One write, whose offset does not matter. @returns bytes taken @throws EBADF, ENODEV, EIO, or what store throws */

@@ -7,6 +7,7 @@
  * hangs on `owner`, the object of the model that the node shows. Knows nothing
  * of the devices behind; leaves out mounts, namespaces and binary files.
  */
+import type { Soon } from '../../lib/sync/soon.js';
 import type { Task } from '../../lib/sync/task.js';
 import type { ChangeSource } from './changes.js';
 
@@ -42,13 +43,13 @@ export interface IoContext {
 
 /** Whoever may do something else than the file's own handlers. Both run with the node's active reference. */
 export interface Intercept {
-  show(node: FileNode, ctx: IoContext, show: Show): Promise<string>;
+  show(node: FileNode, ctx: IoContext, show: Show): Soon<string>;
   /** @returns how many bytes of `text` count as taken; undefined: all of them */
   store(node: FileNode, text: string, ctx: IoContext, store: Store): Promise<number | undefined>;
 }
 
 /** Makes the content of a file: bytes as a latin1 string. @throws KernelError */
-export type Show = (ctx: IoContext) => string | Promise<string>;
+export type Show = (ctx: IoContext) => Soon<string>;
 
 /**
  * Takes one whole write: bytes as a latin1 string, at most a page, a NUL

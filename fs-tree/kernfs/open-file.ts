@@ -8,6 +8,7 @@
  * show and store (kernfs_open_file.mutex). Leaves out mmap.
  */
 import { KernelError } from '../../lib/errno.js';
+import { after, ending, type Soon } from '../../lib/sync/soon.js';
 import { NodeEvents } from './events.js';
 import type { FileNode, IoContext } from './node.js';
 import { PAGE_SIZE } from './node.js';
@@ -22,14 +23,18 @@ class Turns {
   #busy = false;
   readonly #waiting: (() => void)[] = [];
 
+  inTurn<T>(body: () => Soon<T>): Soon<T> {
+    return after(this.#take(), () => ending(body, () => this.#leave()));
+  }
+
   /** Undefined when it was free. */
-  take(): Promise<void> | undefined {
+  #take(): Promise<void> | undefined {
     if (this.#busy) return new Promise((go) => this.#waiting.push(go));
     this.#busy = true;
     return undefined;
   }
 
-  leave(): void {
+  #leave(): void {
     const next = this.#waiting.shift();
     if (next) next();
     else this.#busy = false;
@@ -61,29 +66,26 @@ export class OpenFile {
    * `seq_read_iter`: at most `length` bytes at `offset`.
    * @throws EBADF, ENODEV, EIO, or what show throws; the buffer is then as before
    */
-  async read(ctx: IoContext, offset: number, length: number): Promise<string> {
+  read(ctx: IoContext, offset: number, length: number): Soon<string> {
     if (!this.readable) throw new KernelError('EBADF');
     if (length === 0) return '';
-    const wait = this.#buffer.take();
-    if (wait) await wait;
-    try {
-      const bytes = await this.#readLocked(ctx, offset, length);
-      this.#readPos += bytes.length;
-      return bytes;
-    } finally {
-      this.#buffer.leave();
-    }
+    return this.#buffer.inTurn(() =>
+      after(this.#readLocked(ctx, offset, length), (bytes) => {
+        this.#readPos += bytes.length;
+        return bytes;
+      }),
+    );
   }
 
-  async #readLocked(ctx: IoContext, offset: number, length: number): Promise<string> {
+  #readLocked(ctx: IoContext, offset: number, length: number): Soon<string> {
     if (offset === 0) this.#rewind();
-    if (offset !== this.#readPos) await this.#traverse(ctx, offset);
-    if (this.#from < this.#content.length) {
-      const bytes = this.#take(length);
-      if (bytes.length > 0) return bytes;
-    }
-    await this.#nextRecord(ctx);
-    return this.#take(length);
+    return after(offset === this.#readPos ? undefined : this.#traverse(ctx, offset), () => {
+      if (this.#from < this.#content.length) {
+        const bytes = this.#take(length);
+        if (bytes.length > 0) return bytes;
+      }
+      return after(this.#nextRecord(ctx), () => this.#take(length));
+    });
   }
 
   /** Forgets the content: the next read makes it again. */
@@ -100,33 +102,36 @@ export class OpenFile {
   }
 
   /** `traverse`: makes the content anew and goes to `offset` in it. */
-  async #traverse(ctx: IoContext, offset: number): Promise<void> {
+  #traverse(ctx: IoContext, offset: number): Soon<void> {
     this.#rewind();
+    this.#readPos = 0;
+    if (offset > 0) return this.#skip(ctx, offset);
+  }
+
+  async #skip(ctx: IoContext, offset: number): Promise<void> {
     try {
-      if (offset > 0) {
-        await this.#nextRecord(ctx);
-        this.#from = Math.min(offset, this.#content.length);
-      }
+      await this.#nextRecord(ctx);
+      this.#from = Math.min(offset, this.#content.length);
       this.#readPos = offset;
     } catch (e) {
-      this.#readPos = 0;
       this.#rewind();
       throw e;
     }
   }
 
   /** Shows the one record, or finds that there is no other: both need the node to be there. */
-  async #nextRecord(ctx: IoContext): Promise<void> {
-    await this.#inside(ctx, async () => {
+  #nextRecord(ctx: IoContext): Soon<void> {
+    return this.#inside(ctx, () => {
       this.#content = '';
       this.#from = 0;
       if (this.#shown) return;
       const { show, unlimited } = this.node;
       if (!show) throw new KernelError('EIO');
       this.#seenEvent = this.events.count(this.node);
-      const text = ctx.intercept ? await ctx.intercept.show(this.node, ctx, show) : await show(ctx);
-      this.#content = unlimited ? text : text.slice(0, PAGE_SIZE - 1);
-      this.#shown = true;
+      return after(ctx.intercept ? ctx.intercept.show(this.node, ctx, show) : show(ctx), (text) => {
+        this.#content = unlimited ? text : text.slice(0, PAGE_SIZE - 1);
+        this.#shown = true;
+      });
     });
   }
 
@@ -142,7 +147,8 @@ export class OpenFile {
     let moved = 0;
     let answer: string | undefined;
     const withReply: IoContext = {
-      ...ctx,
+      task: ctx.task,
+      caller: ctx.caller,
       reply: (given) => {
         answer = given;
       },
@@ -178,19 +184,11 @@ export class OpenFile {
   }
 
   /** Runs a handler: one at a time in this open file, with an active reference of the node. */
-  async #inside<T>(ctx: IoContext, handler: () => Promise<T>): Promise<T> {
-    const wait = this.#handlers.take();
-    if (wait) await wait;
-    try {
+  #inside<T>(ctx: IoContext, handler: () => Soon<T>): Soon<T> {
+    return this.#handlers.inTurn(() => {
       this.node.enter(ctx.task);
-      try {
-        return await handler();
-      } finally {
-        this.node.leave(ctx.task);
-      }
-    } finally {
-      this.#handlers.leave();
-    }
+      return ending(handler, () => this.node.leave(ctx.task));
+    });
   }
 }
 

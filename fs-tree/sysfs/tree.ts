@@ -120,10 +120,12 @@ class AttrFile implements FileNode {
     const { show, store } = row;
     if (show)
       this.show = (io: IoContext) => {
-        const text = show(group.kobj, { ...io, kernel });
+        const text = show(group.kobj, { task: io.task, caller: io.caller, kernel });
         return typeof text === 'string' ? text.slice(0, EMIT_MAX) : text.then((t) => t.slice(0, EMIT_MAX));
       };
-    if (store) this.store = (text: string, io: IoContext) => store(group.kobj, text, { ...io, kernel });
+    if (store)
+      this.store = (text: string, io: IoContext) =>
+        store(group.kobj, text, { task: io.task, caller: io.caller, kernel });
   }
 
   get ino(): number {

@@ -1,6 +1,7 @@
 /**
  * One request and its reply, as the operations see them.
  */
+import type { Soon } from '../../../lib/sync/soon.js';
 import type { Node } from '../../kernfs/node.js';
 import type { Ops } from '../../ops.js';
 import { RequestCaller } from './caller.js';
@@ -23,8 +24,8 @@ export const SOMEBODY = new RequestCaller(0);
 export type Operation = () => number;
 export type OperationTable = Partial<Record<keyof typeof FUSE, Operation>>;
 
-/** Answers when the work has ended; `put` writes the result's bytes into the reply, and returns their number. */
-export type Later = <T>(body: (caller: RequestCaller) => Promise<T>, put: (result: T) => number) => number;
+/** Answers as soon as the work has ended; `put` writes the result's bytes into the reply, and returns their number. */
+export type Later = <T>(body: (caller: RequestCaller) => Soon<T>, put: (result: T) => number) => number;
 
 export class Exchange {
   constructor(

@@ -21,8 +21,9 @@ interface Opened {
 
 export class FileOperations {
   readonly #x: Exchange;
-  readonly #files = new Map<number, Opened>();
-  #lastHandle = 0;
+  /** By their handles. A Map would grow and shrink with each file. */
+  readonly #files: (Opened | undefined)[] = [];
+  readonly #free: number[] = [];
   readonly table: OperationTable = {
     OPEN: () => this.#open(),
     READ: () => this.#read(),
@@ -40,7 +41,7 @@ export class FileOperations {
   }
 
   get count(): number {
-    return this.#files.size;
+    return this.#files.length - this.#free.length;
   }
 
   /** @throws EBADF */
@@ -58,8 +59,8 @@ export class FileOperations {
       (flags & O_ACCMODE) | (flags & constants.O_DIRECT ? O_DIRECT : 0),
     );
     inode.openedBy = this.#x.pid;
-    const handle = ++this.#lastHandle;
-    this.#files.set(handle, { file, unwatch: undefined });
+    const handle = this.#free.pop() ?? this.#files.length;
+    this.#files[handle] = { file, unwatch: undefined };
     return putOpen(this.#x.reply, handle, FOPEN.DIRECT_IO | FOPEN.NOFLUSH | FOPEN.PARALLEL_DIRECT_WRITES);
   }
 
@@ -69,7 +70,7 @@ export class FileOperations {
     const offset = this.#x.request.u64(from(IN, at.offset));
     const length = this.#x.request.u32(from(IN, at.size));
     return this.#x.later(
-      (caller) => this.#x.ops.read(caller, file, offset, length),
+      (caller) => this.#x.ops.readSoon(caller, file, offset, length),
       (bytes) => this.#x.text(bytes),
     );
   }
@@ -101,8 +102,9 @@ export class FileOperations {
 
   #release(): number {
     const handle = this.#x.request.u64(from(IN, P.fuse_release_in.at.fh));
-    this.#files.get(handle)?.unwatch?.();
-    this.#files.delete(handle);
+    this.#opened(handle).unwatch?.();
+    this.#files[handle] = undefined;
+    this.#free.push(handle);
     return 0;
   }
 
@@ -128,7 +130,7 @@ export class FileOperations {
   }
 
   #opened(handle: number): Opened {
-    const opened = this.#files.get(handle);
+    const opened = this.#files[handle];
     if (!opened) throw new KernelError('EBADF');
     return opened;
   }

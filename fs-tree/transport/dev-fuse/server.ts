@@ -12,6 +12,7 @@
  * new names are asked with a directory's lock in hand.
  */
 import { ERRNO, isKernelError, KernelError } from '../../../lib/errno.js';
+import type { Soon } from '../../../lib/sync/soon.js';
 import type { Ops } from '../../ops.js';
 import { RequestCaller } from './caller.js';
 import { Committer } from './committer.js';
@@ -99,6 +100,10 @@ export class FuseServer implements DeviceUser {
     return this.#waiting.size;
   }
 
+  get idle(): boolean {
+    return this.#waiting.size === 0;
+  }
+
   get openFiles(): number {
     return this.#files.count;
   }
@@ -182,27 +187,32 @@ export class FuseServer implements DeviceUser {
   }
 
   /**
-   * Answers when the work has ended, or with EINTR when everybody is sent away.
+   * Answers as soon as the work has ended, or with EINTR when everybody is sent away.
    * @param put writes the result's bytes into the reply, returns their number
    */
-  #later<T>(body: (caller: RequestCaller) => Promise<T>, put: (result: T) => number): number {
-    if (this.#quitting) {
-      this.#refuse(this.#in.u64(fuse_in_header.at.unique), ERRNO.EIO);
-      return NO_REPLY;
-    }
-    const unique = this.#in.u64(fuse_in_header.at.unique);
+  #later<T>(body: (caller: RequestCaller) => Soon<T>, put: (result: T) => number): number {
+    if (this.#quitting) throw new KernelError('EIO');
     const caller = new RequestCaller(this.#in.u32(fuse_in_header.at.pid));
+    const unique = this.#in.u64(fuse_in_header.at.unique);
+    // Refusals too tell of changes: they wait for the committer as results do.
+    const soon = this.#committer.idle ? body(caller) : this.#inPromise(() => body(caller));
+    if (!(soon instanceof Promise) && this.#committer.idle) return put(soon);
+    const result = Promise.resolve(soon);
     // What is taken back before the reply is due goes out before it.
     const once = (reply: () => void): void => {
       if (this.#waiting.delete(unique)) this.#committer.after(reply);
     };
     const end = (error: number): void => once(() => this.#refuse(unique, error));
     this.#waiting.set(unique, { caller, end });
-    body(caller).then(
-      (result) => once(() => this.#reply(unique, put(result))),
+    result.then(
+      (value) => once(() => this.#reply(unique, put(value))),
       (e: unknown) => end(this.#errnoOf(e)),
     );
     return NO_REPLY;
+  }
+
+  async #inPromise<T>(body: () => Soon<T>): Promise<T> {
+    return body();
   }
 
   #refuse(unique: number, errno: number): void {
