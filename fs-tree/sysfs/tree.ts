@@ -84,13 +84,17 @@ class KobjectDir implements DirNode {
     return undefined;
   }
 
-  *entries(): Generator<DirEntry> {
-    for (const child of this.kobj.children.values()) yield { name: child.name, kind: 'dir', ino: child.serial * ROWS };
-    for (const [name, { ino }] of this.#mounted ?? []) yield { name, kind: 'dir', ino };
-    for (const [name, link] of this.kobj.links) yield { name, kind: 'link', ino: link.serial * ROWS };
+  entries(): DirEntry[] {
+    const all: DirEntry[] = [];
+    const put = (name: string, kind: DirEntry['kind'], ino: number): void => void all.push({ name, kind, ino });
+    for (const child of this.kobj.children.values()) put(child.name, 'dir', child.serial * ROWS);
+    for (const [name, { ino }] of this.#mounted ?? []) put(name, 'dir', ino);
+    for (const [name, link] of this.kobj.links) put(name, 'link', link.serial * ROWS);
     for (const group of this.kobj.groups.values())
-      for (const [at, row] of tableOf(group.name).rows.entries())
-        if (this.#shows(row)) yield { name: row.name, kind: 'file', ino: group.serial * ROWS + at };
+      tableOf(group.name).rows.forEach((row, at) => {
+        if (this.#shows(row)) put(row.name, 'file', group.serial * ROWS + at);
+      });
+    return all;
   }
 
   subdirs(): number {

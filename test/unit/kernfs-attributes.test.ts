@@ -218,6 +218,14 @@ t.test('12 directory order', (t) => {
     names,
     [...names].sort((a, b) => nameHash(a) - nameHash(b)),
   );
+  const same = ['2fd888270', 'a5850da67'];
+  t.equal(nameHash('2fd888270'), nameHash('a5850da67'));
+  for (const some of [same, [...same].reverse()])
+    t.same(
+      inDirectoryOrder([...some, 'uevent'].map((name) => ({ name }))).map(({ name }) => name),
+      ['uevent', ...same],
+      'names of one hash stand in the order of their bytes',
+    );
   t.end();
 });
 

@@ -7,6 +7,7 @@ import type { OpenFile, Whence } from '../../kernfs/open-file.js';
 import { O_ACCMODE, O_DIRECT } from '../../ops.js';
 import { putOpen } from './encode.js';
 import { type Exchange, IN, type OperationTable, OUT, SOMEBODY } from './exchange.js';
+import { Handles } from './handles.js';
 import { from } from './message.js';
 import * as P from './protocol.js';
 import { FOPEN } from './protocol.js';
@@ -21,9 +22,7 @@ interface Opened {
 
 export class FileOperations {
   readonly #x: Exchange;
-  /** By their handles. A Map would grow and shrink with each file. */
-  readonly #files: (Opened | undefined)[] = [];
-  readonly #free: number[] = [];
+  readonly #files = new Handles<Opened>();
   readonly table: OperationTable = {
     OPEN: () => this.#open(),
     READ: () => this.#read(),
@@ -41,12 +40,12 @@ export class FileOperations {
   }
 
   get count(): number {
-    return this.#files.length - this.#free.length;
+    return this.#files.count;
   }
 
   /** @throws EBADF */
   opened(handle: number): OpenFile {
-    return this.#opened(handle).file;
+    return this.#files.get(handle).file;
   }
 
   #open(): number {
@@ -59,14 +58,13 @@ export class FileOperations {
       (flags & O_ACCMODE) | (flags & constants.O_DIRECT ? O_DIRECT : 0),
     );
     inode.openedBy = this.#x.pid;
-    const handle = this.#free.pop() ?? this.#files.length;
-    this.#files[handle] = { file, unwatch: undefined };
+    const handle = this.#files.add({ file, unwatch: undefined });
     return putOpen(this.#x.reply, handle, FOPEN.DIRECT_IO | FOPEN.NOFLUSH | FOPEN.PARALLEL_DIRECT_WRITES);
   }
 
   #read(): number {
     const { at } = P.fuse_read_in;
-    const { file } = this.#opened(this.#x.request.u64(from(IN, at.fh)));
+    const { file } = this.#files.get(this.#x.request.u64(from(IN, at.fh)));
     const offset = this.#x.request.u64(from(IN, at.offset));
     const length = this.#x.request.u32(from(IN, at.size));
     return this.#x.later(
@@ -78,7 +76,7 @@ export class FileOperations {
   #write(): number {
     const { at, size } = P.fuse_write_in;
     const inode = this.#x.inode();
-    const { file } = this.#opened(this.#x.request.u64(from(IN, at.fh)));
+    const { file } = this.#files.get(this.#x.request.u64(from(IN, at.fh)));
     const offset = this.#x.request.u64(from(IN, at.offset));
     const data = IN + size;
     const bytes = this.#x.request.text(data, data + this.#x.request.u32(from(IN, at.size)));
@@ -101,16 +99,13 @@ export class FileOperations {
   }
 
   #release(): number {
-    const handle = this.#x.request.u64(from(IN, P.fuse_release_in.at.fh));
-    this.#opened(handle).unwatch?.();
-    this.#files[handle] = undefined;
-    this.#free.push(handle);
+    this.#files.delete(this.#x.request.u64(from(IN, P.fuse_release_in.at.fh))).unwatch?.();
     return 0;
   }
 
   #lseek(): number {
     const { at } = P.fuse_lseek_in;
-    const { file } = this.#opened(this.#x.request.u64(from(IN, at.fh)));
+    const { file } = this.#files.get(this.#x.request.u64(from(IN, at.fh)));
     const whence = WHENCE[this.#x.request.u32(from(IN, at.whence))];
     if (!whence) throw new KernelError('EINVAL');
     const position = this.#x.ops.lseek(SOMEBODY, file, 0, this.#x.request.i64(from(IN, at.offset)), whence);
@@ -120,18 +115,12 @@ export class FileOperations {
 
   #poll(): number {
     const { at } = P.fuse_poll_in;
-    const opened = this.#opened(this.#x.request.u64(from(IN, at.fh)));
+    const opened = this.#files.get(this.#x.request.u64(from(IN, at.fh)));
     const kh = this.#x.request.u64(from(IN, at.kh));
     if (this.#x.request.u32(from(IN, at.flags)) & P.FUSE_POLL_SCHEDULE_NOTIFY)
       opened.unwatch ??= this.#x.ops.watch(opened.file, () => this.#x.notifier.pollWakeup(kh));
     this.#x.reply.setU32(from(OUT, P.fuse_poll_out.at.revents), this.#x.ops.poll(SOMEBODY, opened.file));
     this.#x.reply.setU32(from(OUT, P.fuse_poll_out.at.padding), 0);
     return P.fuse_poll_out.size;
-  }
-
-  #opened(handle: number): Opened {
-    const opened = this.#files[handle];
-    if (!opened) throw new KernelError('EBADF');
-    return opened;
   }
 }

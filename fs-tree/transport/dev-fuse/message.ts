@@ -8,6 +8,8 @@ const LITTLE = endianness() === 'LE';
 const LOW = LITTLE ? 0 : 4;
 const HIGH = LITTLE ? 4 : 0;
 const TWO32 = 0x1_0000_0000;
+/** So few bytes are written sooner than a function of Node is called. */
+const BY_HAND = 32;
 
 export class Message {
   readonly bytes: Buffer;
@@ -61,11 +63,15 @@ export class Message {
 
   /** @returns bytes written: one for each character */
   setText(at: number, text: string): number {
-    return this.bytes.write(text, at, 'latin1');
+    const { length } = text;
+    if (length > BY_HAND) return this.bytes.write(text, at, 'latin1');
+    for (let i = 0; i < length; i++) this.bytes[at + i] = text.charCodeAt(i);
+    return length;
   }
 
   clear(from: number, to: number): void {
-    this.bytes.fill(0, from, to);
+    if (to - from > BY_HAND) this.bytes.fill(0, from, to);
+    else for (let i = from; i < to; i++) this.bytes[i] = 0;
   }
 }
 

@@ -16,6 +16,7 @@ import type { SetAttr } from '../../ops.js';
 import { direntSize, putAttr, putDirent, putEntry, putOpen } from './encode.js';
 import { type Exchange, IN, NO_REPLY, type OperationTable, OUT, SOMEBODY } from './exchange.js';
 import type { FileOperations } from './file-operations.js';
+import { Handles } from './handles.js';
 import type { Inode } from './inodes.js';
 import { from } from './message.js';
 import { mustBeDir } from './name-operations.js';
@@ -34,8 +35,7 @@ interface OpenDir {
 export class NodeOperations {
   readonly #x: Exchange;
   readonly #files: FileOperations;
-  readonly #dirs = new Map<number, OpenDir>();
-  #lastHandle = 0;
+  readonly #dirs = new Handles<OpenDir>();
   /** The kernel may remember attributes. */
   attrs = false;
   /** The kernel may remember names. */
@@ -177,15 +177,12 @@ export class NodeOperations {
   #opendir(): number {
     const inode = this.#x.inode();
     this.#x.ops.opendir(SOMEBODY, inode.node);
-    const handle = ++this.#lastHandle;
-    this.#dirs.set(handle, { inode, entries: undefined });
-    return putOpen(this.#x.reply, handle, 0);
+    return putOpen(this.#x.reply, this.#dirs.add({ inode, entries: undefined }), 0);
   }
 
   #readdir(): number {
     const { at } = P.fuse_read_in;
     const open = this.#dirs.get(this.#x.request.u64(from(IN, at.fh)));
-    if (!open) throw new KernelError('EBADF');
     let next = this.#x.request.u64(from(IN, at.offset));
     const end = Math.min(OUT + this.#x.request.u32(from(IN, at.size)), this.#x.reply.bytes.length);
     if (next === 0 || !open.entries) open.entries = this.#list(open.inode);
