@@ -32,10 +32,12 @@ t.test('1 nobody finds what was there before a store returned, whoever holds a l
   t.equal((await shell(`grep -i violation ${directory}/kernel/debug/ap_sim/lockdep`)).stdout, '');
 });
 
+const requestsOf = async (daemon: Daemon): Promise<number> =>
+  (JSON.parse((await daemon.ask('stats')) ?? '{}') as { answered: number }).answered;
+
 t.test('2 what is remembered is not asked for', { skip }, async (t) => {
   const daemon = await Daemon.toy(t);
-  const answered = async (): Promise<number> =>
-    (JSON.parse((await daemon.ask('stats')) ?? '{}') as { answered: number }).answered;
+  const answered = (): Promise<number> => requestsOf(daemon);
   const look = `test -r ${daemon.directory}/devices/toy/fixed && test -L ${daemon.directory}/bus/toy`;
   await shell(`${look}; ${look}`);
   const before = await answered();
@@ -43,6 +45,19 @@ t.test('2 what is remembered is not asked for', { skip }, async (t) => {
   t.equal(await answered(), before);
   await shell(`for i in 1 2 3; do test -e ${daemon.directory}/devices/toy/nothing; done`);
   t.equal(await answered(), before + 3, 'but what is not there is');
+});
+
+t.test('2.1 a listing tells of files those who have looked at what they listed before', { skip }, async (t) => {
+  for (const [walk, requests] of [
+    ['os.listdir("many"); os.listdir("devices/toy")', 1],
+    ['os.stat("many/" + os.listdir("many")[0]); os.listdir("devices/toy")', 0],
+  ] as const) {
+    const daemon = await Daemon.toy(t);
+    await shell(`cd ${daemon.directory} && python3 -c 'import os; ${walk}'`);
+    const before = await requestsOf(daemon);
+    await shell(`test -e ${daemon.directory}/devices/toy/fixed`);
+    t.equal((await requestsOf(daemon)) - before, requests, walk);
+  }
 });
 
 t.test('3 a daemon that is killed leaves nobody waiting', { skip }, async (t) => {

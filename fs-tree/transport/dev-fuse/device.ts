@@ -25,6 +25,8 @@ const LOOK_MS = 1;
 
 /** So many messages without a turn of the event loop, which has timers and signals to see to. */
 const AT_ONCE = 256;
+/** So many are worth an exception. */
+const PAYS = 4;
 /** So many by way of the loop, at most, before the next look whether there are more. */
 const PASS_MOST = 512;
 
@@ -61,7 +63,7 @@ export class FuseDevice {
   #handle: PipeHandle | undefined;
   #timer: NodeJS.Timeout | undefined;
   #closed = false;
-  /** So many messages come by way of the event loop after a look in vain; so many of them are still to come. */
+  /** So many messages come by way of the event loop before the next look; so many of them are still to come. */
   #pass = 1;
   #passing = 0;
   /** Messages that other threads have yet to write. */
@@ -144,8 +146,8 @@ export class FuseDevice {
    *
    * They are where clients are many, and where the client runs on our CPU: it
    * does so as soon as it has its answer, and has asked for the next when we
-   * get the CPU back. A look in vain costs an exception: after one, twice as
-   * many messages as last time come by way of the loop.
+   * get the CPU back. The look that finds no more costs an exception: where it
+   * did not pay, twice as many messages as last time come by way of the loop.
    */
   #readOn(): void {
     if (this.#passing > 0) {
@@ -157,11 +159,10 @@ export class FuseDevice {
         readSync(this.fd, this.incoming.bytes, 0, this.incoming.bytes.length, null);
       } catch {
         // EAGAIN; whatever else it is, the loop will see it too.
-        this.#pass = Math.min(2 * this.#pass, PASS_MOST);
+        this.#pass = n < PAYS ? Math.min(2 * this.#pass, PASS_MOST) : 1;
         this.#passing = this.#pass;
         return;
       }
-      this.#pass = 1;
       this.#user.onMessage();
     }
   }

@@ -1,45 +1,22 @@
 /**
- * Operations on nodes: names, attributes, listings.
- *
- * Names and attributes are remembered by the kernel until they are taken back
- * (notifier.ts). Not remembered, so that each use of it is a request:
- * - that a name is not there: it may come at any time;
- * - names in directories that nobody tells of (guests and their trees);
- * - names of files with a store: who opens one whose store is blocked gets an
- *   inode with locks of its own (inodes.ts);
- * - attributes in the answer to a lookup, where they change by themselves: of
- *   directories, and of inodes that stand in for each other.
+ * Operations on nodes: their names and their attributes.
  */
-import { KernelError } from '../../../lib/errno.js';
-import type { DirEntry } from '../../kernfs/node.js';
 import type { SetAttr } from '../../ops.js';
-import { direntSize, putAttr, putDirent, putEntry, putOpen } from './encode.js';
+import type { DirectoryOperations } from './directory-operations.js';
+import { putAttr } from './encode.js';
 import { type Exchange, IN, NO_REPLY, type OperationTable, OUT, SOMEBODY } from './exchange.js';
 import type { FileOperations } from './file-operations.js';
-import { Handles } from './handles.js';
 import type { Inode } from './inodes.js';
+import type { Lookups } from './lookups.js';
 import { from } from './message.js';
-import { mustBeDir } from './name-operations.js';
 import * as P from './protocol.js';
 import { FATTR } from './protocol.js';
-
-/** Attributes change with a notification only, so they hold for ever; a year is as good. */
-const YEAR = 365 * 24 * 3600;
-
-interface OpenDir {
-  readonly inode: Inode;
-  /** The listing, made when a listing begins. */
-  entries: readonly DirEntry[] | undefined;
-}
 
 export class NodeOperations {
   readonly #x: Exchange;
   readonly #files: FileOperations;
-  readonly #dirs = new Handles<OpenDir>();
-  /** The kernel may remember attributes. */
-  attrs = false;
-  /** The kernel may remember names. */
-  names = false;
+  readonly #lookups: Lookups;
+  readonly #dirs: DirectoryOperations;
   readonly table: OperationTable = {
     LOOKUP: () => this.#lookup(),
     FORGET: () => this.#forget(),
@@ -49,36 +26,23 @@ export class NodeOperations {
     READLINK: () => this.#x.text(this.#x.ops.readlink(SOMEBODY, this.#x.node())),
     ACCESS: () => this.#access(),
     STATFS: () => this.#statfs(),
-    OPENDIR: () => this.#opendir(),
-    READDIR: () => this.#readdir(),
-    RELEASEDIR: () => this.#releasedir(),
     DESTROY: () => 0,
-    FSYNCDIR: () => {
-      throw new KernelError('EINVAL');
-    },
   };
 
-  constructor(exchange: Exchange, files: FileOperations) {
+  constructor(exchange: Exchange, lookups: Lookups, files: FileOperations, dirs: DirectoryOperations) {
     this.#x = exchange;
+    this.#lookups = lookups;
     this.#files = files;
+    this.#dirs = dirs;
   }
 
   #lookup(): number {
     const dir = this.#x.inode();
     const name = this.#x.request.name(IN);
     const node = this.#x.ops.lookup(SOMEBODY, dir.node, name);
-    const stat = this.#x.ops.getattr(SOMEBODY, node);
-    const inode = this.#x.inodes.lookedUp(node, dir, name);
-    inode.remembered = this.#nameStays(inode);
-    const alone = node.kind !== 'dir' && !this.#x.inodes.hasTwin(inode);
-    const valid = { entry: inode.remembered ? YEAR : 0, attr: alone ? this.#attrValid(inode) : 0 };
-    putEntry(this.#x.reply, OUT, inode.nodeid, stat, valid);
+    this.#lookups.put(OUT, dir, node, name);
+    this.#dirs.lookedUp(dir, node);
     return P.fuse_entry_out.size;
-  }
-
-  #nameStays({ node, parent }: Inode): boolean {
-    if (!this.names || parent?.node.kind !== 'dir' || !parent.node.changes) return false;
-    return node.kind !== 'file' || !node.store;
   }
 
   #forget(): number {
@@ -98,7 +62,7 @@ export class NodeOperations {
 
   #getattr(): number {
     const inode = this.#x.inode();
-    return this.#attr(inode, this.#attrValid(inode));
+    return this.#attr(inode, this.#lookups.attrValid(inode));
   }
 
   #attr(inode: Inode, valid: number): number {
@@ -165,48 +129,5 @@ export class NodeOperations {
     this.#x.reply.setU32(from(OUT, at.frsize), bsize);
     this.#x.reply.setU32(from(OUT, at.namelen), nameLength);
     return size;
-  }
-
-  /** How long attributes hold: until a notification, where somebody tells of changes. */
-  #attrValid({ node }: Inode): number {
-    return this.attrs && (node.kind !== 'dir' || node.changes) ? YEAR : 0;
-  }
-
-  // Directories.
-
-  #opendir(): number {
-    const inode = this.#x.inode();
-    this.#x.ops.opendir(SOMEBODY, inode.node);
-    return putOpen(this.#x.reply, this.#dirs.add({ inode, entries: undefined }), 0);
-  }
-
-  #readdir(): number {
-    const { at } = P.fuse_read_in;
-    const open = this.#dirs.get(this.#x.request.u64(from(IN, at.fh)));
-    let next = this.#x.request.u64(from(IN, at.offset));
-    const end = Math.min(OUT + this.#x.request.u32(from(IN, at.size)), this.#x.reply.bytes.length);
-    if (next === 0 || !open.entries) open.entries = this.#list(open.inode);
-    let base = OUT;
-    for (let entry = open.entries[next]; entry; entry = open.entries[next]) {
-      const size = direntSize(entry);
-      if (base + size > end) break;
-      putDirent(this.#x.reply, base, entry, ++next);
-      base += size;
-    }
-    return base - OUT;
-  }
-
-  #list({ node, parent }: Inode): DirEntry[] {
-    const above = parent?.node ?? node;
-    return [
-      { name: '.', kind: 'dir', ino: node.ino },
-      { name: '..', kind: 'dir', ino: above.ino },
-      ...this.#x.ops.readdir(SOMEBODY, mustBeDir(node)),
-    ];
-  }
-
-  #releasedir(): number {
-    this.#dirs.delete(this.#x.request.u64(from(IN, P.fuse_release_in.at.fh)));
-    return 0;
   }
 }

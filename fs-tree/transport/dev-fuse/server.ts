@@ -17,9 +17,11 @@ import type { Ops } from '../../ops.js';
 import { RequestCaller } from './caller.js';
 import { Committer } from './committer.js';
 import type { DeviceUser, FuseDevice } from './device.js';
+import { DirectoryOperations } from './directory-operations.js';
 import { Exchange, IN, type Later, NO_REPLY, type Operation, OUT } from './exchange.js';
 import { FileOperations } from './file-operations.js';
 import { Inodes } from './inodes.js';
+import { Lookups } from './lookups.js';
 import { from, Message } from './message.js';
 import { NameOperations } from './name-operations.js';
 import { NodeOperations } from './node-operations.js';
@@ -49,6 +51,13 @@ const MAX_BACKGROUND = 1024;
 /** Linux 5.10; from 5.8 on a reply with attributes does not undo a notification that has overtaken it. */
 const VERSIONED_ATTR = 32;
 
+const WANTED =
+  INIT_FLAGS.BIG_WRITES |
+  INIT_FLAGS.PARALLEL_DIROPS |
+  INIT_FLAGS.ABORT_ERROR |
+  INIT_FLAGS.DO_READDIRPLUS |
+  INIT_FLAGS.READDIRPLUS_AUTO;
+
 /** A request in work whose handler waits. */
 interface Waiting {
   readonly caller: RequestCaller;
@@ -73,7 +82,7 @@ export class FuseServer implements DeviceUser {
   readonly #committer: Committer;
   readonly #notifier: Notifier;
   readonly #files: FileOperations;
-  readonly #nodes: NodeOperations;
+  readonly #lookups: Lookups;
   /** By their numbers. */
   readonly #table: (Operation | undefined)[] = [];
   readonly inodes: Inodes;
@@ -91,8 +100,10 @@ export class FuseServer implements DeviceUser {
     const later: Later = (body, put) => this.#later(body, put);
     const exchange = new Exchange(options.ops, this.inodes, this.#notifier, this.#in, this.#out, later);
     this.#files = new FileOperations(exchange);
-    this.#nodes = new NodeOperations(exchange, this.#files);
-    for (const { table } of [this.#files, this.#nodes, new NameOperations(exchange)])
+    this.#lookups = new Lookups(exchange);
+    const dirs = new DirectoryOperations(exchange, this.#lookups);
+    const nodes = new NodeOperations(exchange, this.#lookups, this.#files, dirs);
+    for (const { table } of [this.#files, nodes, dirs, new NameOperations(exchange)])
       for (const [name, operation] of Object.entries(table)) this.#table[FUSE[name as keyof typeof FUSE]] = operation;
   }
 
@@ -174,14 +185,13 @@ export class FuseServer implements DeviceUser {
     }
     const offered = this.#in.u32(from(IN, fuse_init_in.at.flags));
     out.setU32(from(OUT, at.max_readahead), this.#in.u32(from(IN, fuse_init_in.at.max_readahead)));
-    const wanted = INIT_FLAGS.BIG_WRITES | INIT_FLAGS.PARALLEL_DIROPS | INIT_FLAGS.ABORT_ERROR;
-    out.setU32(from(OUT, at.flags), offered & wanted);
+    out.setU32(from(OUT, at.flags), offered & WANTED);
     out.setU16(from(OUT, at.max_background), MAX_BACKGROUND);
     out.setU16(from(OUT, at.congestion_threshold), MAX_BACKGROUND);
     out.setU32(from(OUT, at.max_write), MAX_TRANSFER);
     out.setU32(from(OUT, at.time_gran), 1);
-    this.#nodes.attrs = minor >= VERSIONED_ATTR;
-    this.#nodes.names = this.#options.names;
+    this.#lookups.attrs = minor >= VERSIONED_ATTR;
+    this.#lookups.names = this.#options.names;
     this.#options.onHello();
     return size;
   }
