@@ -148,6 +148,14 @@ t.test('5 nodes that nobody remembers are dropped', { skip }, async (t) => {
   t.ok(await until(daemon, (now) => now.inodes < 100));
 });
 
+t.test('5.1 and so is a directory that went by a file of its own', { skip }, async (t) => {
+  const daemon = await Daemon.toy(t);
+  await shell(`cd ${daemon.directory} && cat devices/toy/fixed devices/toy/sub/inner`);
+  t.ok((await stats(daemon)).inodes > 2);
+  await shell(`cd ${daemon.directory}/devices/toy && echo 1 > remove; ls nothing`);
+  t.ok(await until(daemon, ({ inodes }) => inodes === 2), 'the root, and the directory in which it was');
+});
+
 t.test('6 unmounted by somebody else, lazily, with a file open', { skip }, async (t) => {
   const daemon = await Daemon.toy(t);
   const { ended } = client(t, `exec 5< ${daemon.directory}/devices/toy/fixed; read -r -u 5 x; sleep 30`);

@@ -27,8 +27,8 @@ interface OpenDir {
 
 /** A thread that lists. */
 interface Reader {
-  /** What it has listed last. */
-  listed: Inode;
+  /** Node id of what it has listed last. */
+  listed: number;
   /** So many listings more it is told of nodes. */
   whole: number;
 }
@@ -63,7 +63,7 @@ export class DirectoryOperations {
   lookedUp(dir: Inode, node: Node): void {
     if (node.kind === 'dir' || this.#readers.size === 0) return;
     const reader = this.#readers.get(this.#x.pid);
-    if (reader?.listed === dir) reader.whole = COUNTS_FOR;
+    if (reader?.listed === dir.nodeid) reader.whole = COUNTS_FOR;
   }
 
   #opendir(): number {
@@ -110,11 +110,11 @@ export class DirectoryOperations {
     const { pid } = this.#x;
     const reader = this.#readers.get(pid);
     if (reader) {
-      reader.listed = dir;
+      reader.listed = dir.nodeid;
       return reader.whole-- > 0;
     }
     if (this.#readers.size >= READERS_MOST) this.#readers.clear();
-    this.#readers.set(pid, { listed: dir, whole: 0 });
+    this.#readers.set(pid, { listed: dir.nodeid, whole: 0 });
     return false;
   }
 

@@ -29,8 +29,8 @@ export interface Inode {
   openedBy: number;
   /** The inode that it stands in for. */
   twin: Inode | undefined;
-  /** The kernel finds it by its name without asking. */
-  remembered: boolean;
+  /** The kernel has it under its name, even if it asks each time: that is to be taken back. */
+  named: boolean;
   /** What was looked up in this directory last under each name; empty for what is no directory. */
   readonly children: Map<string, Inode>;
 }
@@ -124,7 +124,7 @@ export class Inodes {
       stores: 0,
       openedBy: 0,
       twin,
-      remembered: false,
+      named: false,
       children: node.kind === 'dir' ? new Map() : NOTHING,
     };
     parent?.children.set(name, inode);

@@ -31,10 +31,18 @@ export class Lookups {
   put(base: number, dir: Inode, node: Node, name: string): void {
     const stat = this.x.ops.getattr(SOMEBODY, node);
     const inode = this.x.inodes.lookedUp(node, dir, name);
-    inode.remembered = this.nameStays(inode.node, inode.parent?.node);
+    inode.named = this.names;
     const alone = node.kind !== 'dir' && !this.x.inodes.hasTwin(inode);
-    const valid = { entry: inode.remembered ? YEAR : 0, attr: alone ? this.attrValid(inode) : 0 };
+    const valid = {
+      entry: this.nameStays(inode.node, inode.parent?.node) ? YEAR : 0,
+      attr: alone ? this.attrValid(inode) : 0,
+    };
     putEntry(this.x.reply, base, inode.nodeid, stat, valid);
+  }
+
+  /** A name is not there: the kernel notes that, and asks again all the same. */
+  inVain(dir: Inode, name: string): void {
+    if (this.names) this.x.notifier.nothingThere(dir, name);
   }
 
   /** May the kernel find a node by its name without asking? */

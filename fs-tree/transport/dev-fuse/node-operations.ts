@@ -1,6 +1,7 @@
 /**
  * Operations on nodes: their names and their attributes.
  */
+import type { Node } from '../../kernfs/node.js';
 import type { SetAttr } from '../../ops.js';
 import type { DirectoryOperations } from './directory-operations.js';
 import { putAttr } from './encode.js';
@@ -39,10 +40,20 @@ export class NodeOperations {
   #lookup(): number {
     const dir = this.#x.inode();
     const name = this.#x.request.name(IN);
-    const node = this.#x.ops.lookup(SOMEBODY, dir.node, name);
+    const node = this.#find(dir, name);
     this.#lookups.put(OUT, dir, node, name);
     this.#dirs.lookedUp(dir, node);
     return P.fuse_entry_out.size;
+  }
+
+  /** @throws ENOENT */
+  #find(dir: Inode, name: string): Node {
+    try {
+      return this.#x.ops.lookup(SOMEBODY, dir.node, name);
+    } catch (e) {
+      this.#lookups.inVain(dir, name);
+      throw e;
+    }
   }
 
   #forget(): number {

@@ -13,7 +13,9 @@
  * goes by way of the committer as soon as the tree has changed, and replies of
  * stores and shows, and the wake-ups of poll, go after it. Names that come need
  * no word: that a name is not there is never remembered. A directory that goes
- * takes all names below it with it, for those who still stand in it.
+ * takes all names below it with it, for those who still stand in it, and because
+ * each name that stays keeps the directory: also names that are asked for each
+ * time, and those that somebody looks for in a directory that is gone.
  *
  * Never sent: NOTIFY_DELETE (it takes the file's own lock too, which its writer
  * holds), FUSE_NOTIFY_INC_EPOCH (it unhashes all that it expires, and what
@@ -76,9 +78,14 @@ export class Notifier implements DirListener {
   }
 
   #takeBack(inode: Inode): void {
-    if (inode.remembered && inode.parent) this.committer.write(invalEntry(inode.parent.nodeid, inode.name));
-    inode.remembered = false;
+    if (inode.named && inode.parent) this.committer.write(invalEntry(inode.parent.nodeid, inode.name));
+    inode.named = false;
     for (const below of inode.children.values()) this.#takeBack(below);
+  }
+
+  /** A name that was looked for in vain: in a directory that is gone nothing else would end it. */
+  nothingThere(dir: Inode, name: string): void {
+    if (!dir.node.alive) this.committer.write(invalEntry(dir.nodeid, name));
   }
 
   staleAttr(inode: Inode): void {
