@@ -129,6 +129,12 @@ export class InodeAttrs {
     for (const attrs of this.#changed.get(owner)?.values() ?? []) attrs.mtime = attrs.ctime = this.#now();
   }
 
+  /** Nobody holds an inode of the node any more: the next one begins at its own time. */
+  evicted({ ino }: Node): void {
+    this.#young.delete(ino);
+    this.#old.delete(ino);
+  }
+
   /** @throws ENODATA */
   getXattr(node: Node, name: string): string {
     const value = this.#find(node)?.xattrs?.get(name);

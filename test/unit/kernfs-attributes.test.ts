@@ -269,4 +269,6 @@ t.test('the times of the latest inodes are remembered, those of a walk long ago 
   t.equal(time(17), 18);
   t.equal(time(0), 100, 'long ago: made anew');
   t.equal(time(0), 100);
+  attrs.evicted(nodes[19] as Node);
+  t.equal(time(19), 100, 'nobody held it any more');
 });

@@ -38,10 +38,12 @@ export interface Inode {
 /** Of what is no directory. */
 const NOTHING = new Map<string, Inode>();
 
-/** Told of the directories that the kernel knows. */
-export interface DirListener {
+/** Told of what the kernel knows. */
+export interface InodeListener {
   dirKnown(dir: DirNode): void;
   dirForgotten(dir: DirNode): void;
+  /** No inode of the node is left. */
+  evicted(node: Node): void;
 }
 
 export class Inodes {
@@ -54,7 +56,7 @@ export class Inodes {
 
   constructor(
     root: Node,
-    private readonly told: DirListener,
+    private readonly told: InodeListener,
   ) {
     this.#add(FUSE_ROOT_ID, root, undefined, '', undefined);
   }
@@ -111,7 +113,10 @@ export class Inodes {
     if (current !== inode) {
       for (let twin = current; twin; twin = twin.twin) if (twin.twin === inode) twin.twin = inode.twin;
     } else if (inode.twin) this.#current.set(ino, inode.twin);
-    else this.#current.delete(ino);
+    else {
+      this.#current.delete(ino);
+      this.told.evicted(inode.node);
+    }
   }
 
   #add(nodeid: number, node: Node, parent: Inode | undefined, name: string, twin: Inode | undefined): Inode {

@@ -22,17 +22,18 @@
  * somebody has mounted below would be detached).
  */
 import type { ChangeSource, TreeChange } from '../../kernfs/changes.js';
-import type { DirNode } from '../../kernfs/node.js';
+import type { InodeAttrs } from '../../kernfs/inode-attrs.js';
+import type { DirNode, Node } from '../../kernfs/node.js';
 import type { Committer } from './committer.js';
 import type { FuseDevice } from './device.js';
-import type { DirListener, Inode, Inodes } from './inodes.js';
+import type { Inode, InodeListener, Inodes } from './inodes.js';
 import { from, Message } from './message.js';
 import * as P from './protocol.js';
 import { FUSE_NOTIFY } from './protocol.js';
 
 const BODY = P.fuse_out_header.size;
 
-export class Notifier implements DirListener {
+export class Notifier implements InodeListener {
   /** What the kernel knows; it tells us of directories. */
   inodes: Inodes | undefined;
   readonly #out = new Message(BODY + P.fuse_notify_inval_inode_out.size);
@@ -44,6 +45,7 @@ export class Notifier implements DirListener {
   constructor(
     private readonly device: FuseDevice,
     private readonly committer: Committer,
+    private readonly attrs: InodeAttrs,
   ) {}
 
   /** The kernel got to know a directory. There may be several trees in one mount, which come and go. */
@@ -60,6 +62,10 @@ export class Notifier implements DirListener {
     if (!heard || --heard.dirs > 0) return;
     heard.stop();
     this.#heard.delete(changes);
+  }
+
+  evicted(node: Node): void {
+    this.attrs.evicted(node);
   }
 
   /** Names came or went in a directory: its link count and times may be others. */

@@ -94,7 +94,7 @@ export class FuseServer implements DeviceUser {
     this.#options = options;
     this.#in = options.device.incoming;
     this.#committer = new Committer(options.device);
-    this.#notifier = new Notifier(options.device, this.#committer);
+    this.#notifier = new Notifier(options.device, this.#committer, options.ops.attrs);
     this.inodes = new Inodes(options.ops.root, this.#notifier);
     this.#notifier.inodes = this.inodes;
     const later: Later = (body, put) => this.#later(body, put);
