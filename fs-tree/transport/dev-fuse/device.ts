@@ -171,9 +171,9 @@ export class FuseDevice {
     if (this.#drain() && !this.#waitWith(Pipe)) this.#timer = setInterval(() => this.#drain(), LOOK_MS);
   }
 
-  /** Reads until there is nothing. @returns whether the connection lives */
+  /** Reads what is there, but not for ever: clients may be as fast as this. @returns whether the connection lives */
   #drain(): boolean {
-    for (;;) {
+    for (let n = 0; n < AT_ONCE; n++) {
       try {
         readSync(this.fd, this.incoming.bytes, 0, this.incoming.bytes.length, null);
       } catch (e) {
@@ -190,5 +190,6 @@ export class FuseDevice {
       this.incoming.setU32(fuse_in_header.at.len, 0);
       if (this.#closed) return false;
     }
+    return true;
   }
 }
