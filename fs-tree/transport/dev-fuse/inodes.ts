@@ -27,6 +27,8 @@ export interface Inode {
   stores: number;
   /** Thread that opened it last; 0 once that thread has gone on to something else. */
   openedBy: number;
+  /** Thread that wanted to open it when it was gone, and was told to look at the path again. */
+  sentBack: number;
   /** The inode that it stands in for. */
   twin: Inode | undefined;
   /** The kernel finds it by its name without asking. */
@@ -123,6 +125,7 @@ export class Inodes {
       lookups: 1,
       stores: 0,
       openedBy: 0,
+      sentBack: 0,
       twin,
       remembered: false,
       children: node.kind === 'dir' ? new Map() : NOTHING,
