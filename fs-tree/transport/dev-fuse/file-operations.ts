@@ -80,7 +80,8 @@ export class FileOperations {
     const { at } = P.fuse_read_in;
     const { file } = this.#opened(this.#x.request.u64(from(IN, at.fh)));
     const offset = this.#x.request.u64(from(IN, at.offset));
-    const length = this.#x.request.u32(from(IN, at.size));
+    // The kernel asks for 32 pages at most, which are not of 4096 bytes everywhere.
+    const length = Math.min(this.#x.request.u32(from(IN, at.size)), this.#x.reply.bytes.length - OUT);
     return this.#x.later(
       (caller) => this.#x.ops.readSoon(caller, file, offset, length),
       (bytes) => this.#x.text(bytes),
