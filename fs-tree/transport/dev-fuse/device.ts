@@ -25,6 +25,8 @@ const LOOK_MS = 1;
 
 /** So many messages without a turn of the event loop, which has timers and signals to see to. */
 const AT_ONCE = 256;
+/** And for so long: a listing of a full machine takes as long as thousands of others. */
+const AT_ONCE_MS = 5;
 /** So many by way of the loop, at most, before the next look whether there are more. */
 const PASS_MOST = 512;
 
@@ -152,7 +154,8 @@ export class FuseDevice {
       this.#passing--;
       return;
     }
-    for (let n = 0; n < AT_ONCE && this.#user?.idle; n++) {
+    const end = performance.now() + AT_ONCE_MS;
+    for (let n = 0; n < AT_ONCE && this.#user?.idle && performance.now() < end; n++) {
       try {
         readSync(this.fd, this.incoming.bytes, 0, this.incoming.bytes.length, null);
       } catch {
@@ -173,7 +176,8 @@ export class FuseDevice {
 
   /** Reads what is there, but not for ever: clients may be as fast as this. @returns whether the connection lives */
   #drain(): boolean {
-    for (let n = 0; n < AT_ONCE; n++) {
+    const end = performance.now() + AT_ONCE_MS;
+    for (let n = 0; n < AT_ONCE && performance.now() < end; n++) {
       try {
         readSync(this.fd, this.incoming.bytes, 0, this.incoming.bytes.length, null);
       } catch (e) {
