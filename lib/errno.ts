@@ -43,6 +43,7 @@ export const ERRNO = {
   EADDRINUSE: 98,
   EADDRNOTAVAIL: 99,
   ETIMEDOUT: 110,
+  ESTALE: 116,
 } as const;
 
 /** An errno by its symbolic name. */

@@ -7,7 +7,6 @@
  * memory is looked at 300 times; the mean of the last third may be so many
  * percent above that of the first. Ends with 1 if it is more.
  */
-import { parseArgs } from 'node:util';
 import { standingClock } from '../../fs-tree/host/clock-host.js';
 import { hostCrypto } from '../../fs-tree/host/crypto.js';
 import { SeededRandom } from '../../fs-tree/host/random.js';
@@ -15,13 +14,19 @@ import { TraceRing } from '../../fs-tree/host/trace.js';
 import { SimClock } from '../../lib/clock.js';
 import { Task } from '../../lib/sync/task.js';
 import { createWorld } from '../../lib/world.js';
+import { optionsOf } from '../support/options.js';
 
-const { values } = parseArgs({
-  options: {
-    requests: { type: 'string', default: '1000000' },
-    'at-once': { type: 'string', default: '32' },
-    limit: { type: 'string', default: '5' },
-  },
+const USAGE = `npm run bench:memory -- [--requests 1000000] [--at-once 32] [--limit 5]
+
+Does memory grow with the number of requests, by more than so many percent?
+
+Exit status 0 if not, 1 if so, 2 for a wrong option.
+`;
+
+const values = optionsOf(USAGE, {
+  requests: { type: 'string', default: '1000000' },
+  'at-once': { type: 'string', default: '32' },
+  limit: { type: 'string', default: '5' },
 });
 const LOOKS = 300;
 const requests = Number(values.requests);

@@ -209,3 +209,42 @@ t.test('9 nobody finds what was there before a store returned', { skip, timeout:
   t.equal(stderr, '');
   t.equal(stdout, '2000 changes, 0 stale\n');
 });
+
+/** A machine, with a hard limit. */
+async function machine(t: Test): Promise<Daemon> {
+  const daemon = Daemon.start(t, {
+    command: ['dist/scripts/ap-sysfs.js', 'mount', '--foreground', '--transport', TRANSPORT, 'DIR'],
+    seconds: 60,
+  });
+  t.match(await daemon.line(), /mounted on/);
+  return daemon;
+}
+
+t.test('10 who is told that a file is gone does not find it', { skip }, async (t) => {
+  const { directory } = await machine(t);
+  const { stdout, stderr } = await shell(`python3 ${join(PROJECT, 'test/mounted/gone.py')} ${directory} 500`, 50);
+  t.equal(stderr, '');
+  t.equal(stdout, "500 changes; told nothing: [] ; found: {'open': 0, 'read': 0, 'poll': 0}\n");
+});
+
+t.test('11 whoever deletes a file while its store takes the directory away', { skip, timeout: 90_000 }, async (t) => {
+  const { directory } = await machine(t);
+  const matrix = `${directory}/devices/vfio_ap/matrix`;
+  const uuid = '44444444-1111-4111-8111-111111111111';
+  // Each waits for the file's lock with the directory's in hand.
+  const script = `import os, sys
+while True:
+    try: os.${'{}'}("${matrix}/${uuid}/remove"{})
+    except OSError: pass`;
+  for (const [call, more] of [
+    ['unlink', ''],
+    ['rename', `, "${matrix}/${uuid}/x"`],
+    ['link', `, "${matrix}/${uuid}/x"`],
+  ] as const)
+    client(t, `exec python3 -c '${script.replace('{}', call).replace('{}', more)}'`);
+  const rounds = `sleep 0.5; for i in {1..10}; do
+echo ${uuid} > ${matrix}/mdev_supported_types/vfio_ap-passthrough/create
+cat ${matrix}/${uuid}/matrix && echo 1 > ${matrix}/${uuid}/remove && ! test -e ${matrix}/${uuid} && echo gone
+done`;
+  t.equal((await shell(rounds, 40)).stdout, 'gone\n'.repeat(10));
+});

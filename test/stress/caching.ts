@@ -7,8 +7,8 @@ import { existsSync, mkdtempSync, rmdirSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { parseArgs } from 'node:util';
 import { PROJECT } from '../support/mounted.js';
+import { optionsOf } from '../support/options.js';
 
 const USAGE = `npm run stress:caching -- [--changes 100000] [--seed 1]
 
@@ -25,25 +25,12 @@ interface Report {
   readonly hung: readonly string[];
 }
 
-function options(): { readonly changes: number; readonly seed: string } {
-  try {
-    const { values } = parseArgs({
-      options: {
-        changes: { type: 'string', default: '100000' },
-        seed: { type: 'string', default: '1' },
-        help: { type: 'boolean', default: false },
-      },
-    });
-    if (!values.help) return { changes: Number(values.changes), seed: values.seed };
-    process.stdout.write(USAGE);
-    process.exit(0);
-  } catch (e) {
-    process.stderr.write(`${(e as Error).message}\n\n${USAGE}`);
-    process.exit(2);
-  }
-}
-
-const { changes, seed } = options();
+const values = optionsOf(USAGE, {
+  changes: { type: 'string', default: '100000' },
+  seed: { type: 'string', default: '1' },
+});
+const changes = Number(values.changes);
+const { seed } = values;
 const directory = mkdtempSync(join(tmpdir(), 'ap-sysfs-stress-'));
 const command = ['dist/scripts/ap-sysfs.js', 'mount', '--foreground', '--transport', 'dev-fuse', directory];
 const daemon = spawn(process.execPath, command, { cwd: PROJECT, stdio: ['ignore', 'ignore', 'inherit'] });

@@ -7,20 +7,25 @@
  * was taken in a wrong order, and nothing was wrong with what the host keeps
  * for interrupts at any look at it.
  */
-import { parseArgs } from 'node:util';
 import { hostClock } from '../../fs-tree/host/clock-host.js';
 import { SeededRandom } from '../../fs-tree/host/random.js';
 import type { KernelVersion } from '../../lib/profile/profile.js';
 import { FOUR_CARDS, GuestLoad } from '../support/guest-load.js';
 import { bootMachine } from '../support/machine.js';
+import { optionsOf } from '../support/options.js';
 import { Scenario } from '../support/scenario.js';
 
-const { values } = parseArgs({
-  options: {
-    seconds: { type: 'string', default: '60' },
-    seed: { type: 'string', default: '1' },
-    kernel: { type: 'string', default: '7.2' },
-  },
+const USAGE = `npm run stress:guests -- [--seconds 60] [--seed 1] [--kernel 7.2]
+
+Two guests and their host under load, while adapters are unplugged from one of them.
+
+Exit status 0 if nothing went wrong, 1 if something did, 2 for a wrong option.
+`;
+
+const values = optionsOf(USAGE, {
+  seconds: { type: 'string', default: '60' },
+  seed: { type: 'string', default: '1' },
+  kernel: { type: 'string', default: '7.2' },
 });
 const seconds = Number(values.seconds);
 const seed = Number(values.seed);

@@ -6,19 +6,24 @@
  * A storm is the same for the same seed, kernel and number of steps; the time
  * only decides where it ends. What it prints last repeats it.
  */
-import { parseArgs } from 'node:util';
 import type { KernelVersion } from '../../lib/profile/profile.js';
+import { optionsOf } from '../support/options.js';
 import { type StormReport, storm } from './storm.js';
 
-const { values } = parseArgs({
-  options: {
-    seed: { type: 'string', default: '1' },
-    seconds: { type: 'string', default: '60' },
-    steps: { type: 'string' },
-    kernel: { type: 'string', default: '7.2' },
-    storms: { type: 'string', default: '1' },
-    'command-line': { type: 'string', default: '' },
-  },
+const USAGE = `npm run stress:requests -- [--seed 1] [--seconds 60 | --steps N] [--kernel 7.2] [--storms 1] [--command-line TEXT]
+
+Requests of every kind while their queues are taken away. What it prints last repeats it.
+
+Exit status 0 if each request ended as it should, 1 if not, 2 for a wrong option.
+`;
+
+const values = optionsOf(USAGE, {
+  seed: { type: 'string', default: '1' },
+  seconds: { type: 'string', default: '60' },
+  steps: { type: 'string' },
+  kernel: { type: 'string', default: '7.2' },
+  storms: { type: 'string', default: '1' },
+  'command-line': { type: 'string', default: '' },
 });
 
 const line = (title: string, counts: Readonly<Record<string, number>>): string =>

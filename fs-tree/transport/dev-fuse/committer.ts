@@ -9,9 +9,14 @@
  * must come after them (the reply of the store that changed the tree, for
  * instance) is done when all those before it are through.
  *
- * No circle can close: what waits here holds no directory's lock (see
+ * One circle can close. What waits here holds no directory's lock (see
  * server.ts, which replies may be asked to wait), and what holds one waits for
- * an answer that never waits here.
+ * an answer that never waits here: but unlink, rename and link wait, with the
+ * directory's lock in hand, for the file's, which its writer holds until he has
+ * his reply, which comes after what waits for the directory. Most of them get
+ * another inode (inodes.ts), not those who looked it up before the store began.
+ * So nobody is waited for longer than STUCK_MS: then the kernel is told to
+ * believe nothing any more, which takes no lock, and the replies go out.
  */
 import type { FuseDevice } from './device.js';
 
@@ -24,13 +29,22 @@ interface Batch {
 /** How many are handed to libuv at once; its four threads take them one by one. */
 const IN_WORK = 64;
 
+/** Only who waits for us holds a lock for so long. */
+const STUCK_MS = 1000;
+
 export class Committer {
   readonly #batches: Batch[] = [];
   readonly #unwritten: { readonly message: Buffer; readonly batch: Batch }[] = [];
   #next = 0;
   #inWork = 0;
+  /** Runs while something is to be done after what is not written yet. */
+  #watch: NodeJS.Timeout | undefined;
 
-  constructor(private readonly device: FuseDevice) {}
+  /** @param expireAll takes everything back that the kernel remembers, without a lock */
+  constructor(
+    private readonly device: FuseDevice,
+    private readonly expireAll: () => void,
+  ) {}
 
   /** Everything that was given is written. */
   get idle(): boolean {
@@ -48,8 +62,12 @@ export class Committer {
   /** Does it when everything given so far is written: at once if that is so already. */
   after(body: () => void): void {
     const last = this.#batches.at(-1);
-    if (last) last.after.push(body);
-    else body();
+    if (!last) {
+      body();
+      return;
+    }
+    last.after.push(body);
+    this.#watch ??= setTimeout(() => this.#stuck(), STUCK_MS);
   }
 
   /** Resolves when nothing is left, also of what is given meanwhile. */
@@ -72,7 +90,17 @@ export class Committer {
   #written(batch: Batch): void {
     this.#inWork--;
     batch.left--;
+    if (batch === this.#batches[0]) this.#watch?.refresh();
     this.#work();
     while (this.#batches[0]?.left === 0) for (const body of this.#batches.shift()?.after ?? []) body();
+    if (!this.idle) return;
+    clearTimeout(this.#watch);
+    this.#watch = undefined;
+  }
+
+  #stuck(): void {
+    this.#watch = undefined;
+    this.expireAll();
+    for (const { after } of this.#batches) for (const body of after.splice(0)) body();
   }
 }

@@ -10,6 +10,8 @@
  *   is not sent; files can be mapped privately (test/mounted lists them all).
  * - Before Linux 6.2 the kernel lets one write at a time into an inode: only
  *   who had the file open already notices (see inodes.ts).
+ * - unlink, rename and link of a file just as its store changes its directory
+ *   may stop reads and writes of everybody for a second (see committer.ts).
  * Rules that keep the mount alive: nothing in this process touches the mounted
  * tree; lookups, listings and attributes never wait; no notification that takes
  * a directory's lock is written from the thread that answers (committer.ts).

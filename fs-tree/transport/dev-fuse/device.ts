@@ -25,6 +25,8 @@ const LOOK_MS = 1;
 
 /** So many messages without a turn of the event loop, which has timers and signals to see to. */
 const AT_ONCE = 256;
+/** And for so long: a listing of a full machine takes as long as thousands of others. */
+const AT_ONCE_MS = 5;
 /** So many are worth an exception. */
 const PAYS = 4;
 /** So many by way of the loop, at most, before the next look whether there are more. */
@@ -154,7 +156,8 @@ export class FuseDevice {
       this.#passing--;
       return;
     }
-    for (let n = 0; n < AT_ONCE && this.#user?.idle; n++) {
+    const end = performance.now() + AT_ONCE_MS;
+    for (let n = 0; n < AT_ONCE && this.#user?.idle && performance.now() < end; n++) {
       try {
         readSync(this.fd, this.incoming.bytes, 0, this.incoming.bytes.length, null);
       } catch {
@@ -172,9 +175,10 @@ export class FuseDevice {
     if (this.#drain() && !this.#waitWith(Pipe)) this.#timer = setInterval(() => this.#drain(), LOOK_MS);
   }
 
-  /** Reads until there is nothing. @returns whether the connection lives */
+  /** Reads what is there, but not for ever: clients may be as fast as this. @returns whether the connection lives */
   #drain(): boolean {
-    for (;;) {
+    const end = performance.now() + AT_ONCE_MS;
+    for (let n = 0; n < AT_ONCE && performance.now() < end; n++) {
       try {
         readSync(this.fd, this.incoming.bytes, 0, this.incoming.bytes.length, null);
       } catch (e) {
@@ -191,5 +195,6 @@ export class FuseDevice {
       this.incoming.setU32(fuse_in_header.at.len, 0);
       if (this.#closed) return false;
     }
+    return true;
   }
 }

@@ -8,6 +8,7 @@ import { O_ACCMODE, O_DIRECT } from '../../ops.js';
 import { putOpen } from './encode.js';
 import { type Exchange, IN, type OperationTable, OUT, SOMEBODY } from './exchange.js';
 import { Handles } from './handles.js';
+import type { Inode } from './inodes.js';
 import { from } from './message.js';
 import * as P from './protocol.js';
 import { FOPEN } from './protocol.js';
@@ -50,6 +51,7 @@ export class FileOperations {
 
   #open(): number {
     const inode = this.#x.inode();
+    if (!inode.node.alive) this.#lookAgain(inode);
     const flags = this.#x.request.u32(from(IN, P.fuse_open_in.at.flags));
     // The value of O_DIRECT depends on the architecture; O_TRUNC comes later, as a SETATTR.
     const file = this.#x.ops.open(
@@ -62,11 +64,22 @@ export class FileOperations {
     return putOpen(this.#x.reply, handle, FOPEN.DIRECT_IO | FOPEN.NOFLUSH | FOPEN.PARALLEL_DIRECT_WRITES);
   }
 
+  /**
+   * Its name is about to be taken back. ESTALE makes the kernel go along the path again, and ask for each name: the
+   * client is told ENOENT, or opens what came after it. Who comes back to the same file came through /proc/self/fd.
+   */
+  #lookAgain(inode: Inode): void {
+    if (inode.sentBack === this.#x.pid) return;
+    inode.sentBack = this.#x.pid;
+    throw new KernelError('ESTALE');
+  }
+
   #read(): number {
     const { at } = P.fuse_read_in;
     const { file } = this.#files.get(this.#x.request.u64(from(IN, at.fh)));
     const offset = this.#x.request.u64(from(IN, at.offset));
-    const length = this.#x.request.u32(from(IN, at.size));
+    // The kernel asks for 32 pages at most, which are not of 4096 bytes everywhere.
+    const length = Math.min(this.#x.request.u32(from(IN, at.size)), this.#x.reply.bytes.length - OUT);
     return this.#x.later(
       (caller) => this.#x.ops.readSoon(caller, file, offset, length),
       (bytes) => this.#x.text(bytes),
@@ -119,8 +132,13 @@ export class FileOperations {
     const kh = this.#x.request.u64(from(IN, at.kh));
     if (this.#x.request.u32(from(IN, at.flags)) & P.FUSE_POLL_SCHEDULE_NOTIFY)
       opened.unwatch ??= this.#x.ops.watch(opened.file, () => this.#x.notifier.pollWakeup(kh));
-    this.#x.reply.setU32(from(OUT, P.fuse_poll_out.at.revents), this.#x.ops.poll(SOMEBODY, opened.file));
-    this.#x.reply.setU32(from(OUT, P.fuse_poll_out.at.padding), 0);
-    return P.fuse_poll_out.size;
+    return this.#x.later(
+      (caller) => this.#x.ops.poll(caller, opened.file),
+      (events) => {
+        this.#x.reply.setU32(from(OUT, P.fuse_poll_out.at.revents), events);
+        this.#x.reply.setU32(from(OUT, P.fuse_poll_out.at.padding), 0);
+        return P.fuse_poll_out.size;
+      },
+    );
   }
 }

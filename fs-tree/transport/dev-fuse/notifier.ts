@@ -18,8 +18,9 @@
  * time, and those that somebody looks for in a directory that is gone.
  *
  * Never sent: NOTIFY_DELETE (it takes the file's own lock too, which its writer
- * holds), FUSE_NOTIFY_INC_EPOCH (it unhashes all that it expires, and what
- * somebody has mounted below would be detached).
+ * holds). FUSE_NOTIFY_INC_EPOCH, which takes no lock, only where a circle of
+ * locks must be broken (committer.ts): it unhashes all that it expires, and what
+ * somebody has mounted below is detached.
  */
 import type { ChangeSource, TreeChange } from '../../kernfs/changes.js';
 import type { InodeAttrs } from '../../kernfs/inode-attrs.js';
@@ -122,6 +123,11 @@ export class Notifier implements InodeListener {
       this.#out.setU64(from(BODY, at.kh), kh);
       this.#send(FUSE_NOTIFY.POLL, size);
     });
+  }
+
+  /** Nothing that is remembered holds any more. Before Linux 6.16 the kernel knows no such word. */
+  expireAll(): void {
+    this.#send(FUSE_NOTIFY.INC_EPOCH, 0);
   }
 
   #send(code: number, length: number): void {

@@ -219,7 +219,7 @@ export const fuse_notify_inval_inode_out = struct({ ino: 'u64', off: 'u64', len:
 /** The name follows, and a zero. */
 export const fuse_notify_inval_entry_out = struct({ parent: 'u64', namelen: 'u32', flags: 'u32' });
 
-export const FUSE_NOTIFY = { POLL: 1, INVAL_INODE: 2, INVAL_ENTRY: 3 } as const;
+export const FUSE_NOTIFY = { POLL: 1, INVAL_INODE: 2, INVAL_ENTRY: 3, INC_EPOCH: 8 } as const;
 
 /** enum fuse_opcode. */
 export const FUSE = {

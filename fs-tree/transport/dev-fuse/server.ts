@@ -6,7 +6,7 @@
  * caller of a request that waits: interruptible waits end with EINTR, the
  * others do not look at it. A reply is never sent twice, whatever happens.
  *
- * Replies of reads and writes go after the names that were taken back before
+ * Replies of reads, writes and polls go after the names that were taken back before
  * (committer.ts): who learns of a change by them finds nothing older. Nothing
  * else may wait for that: lookups, listings, changes of attributes and refused
  * new names are asked with a directory's lock in hand.
@@ -93,7 +93,7 @@ export class FuseServer implements DeviceUser {
   constructor(options: ServerOptions) {
     this.#options = options;
     this.#in = options.device.incoming;
-    this.#committer = new Committer(options.device);
+    this.#committer = new Committer(options.device, () => this.#notifier.expireAll());
     this.#notifier = new Notifier(options.device, this.#committer, options.ops.attrs);
     this.inodes = new Inodes(options.ops.root, this.#notifier);
     this.#notifier.inodes = this.inodes;
