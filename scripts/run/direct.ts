@@ -4,17 +4,18 @@
  *
  * The tree stands in DIR/sys, where umockdev's library looks for /sys, and
  * mdevctl (from 1.3) too. If this process is killed the daemon takes the mount
- * away by itself; the command then goes on without it.
+ * away by itself; the command then goes on without it. If both are killed, the
+ * next run does that (left-over.ts).
  */
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough, type Writable } from 'node:stream';
-import { detachCommand, isMounted } from '../../fs-tree/transport/mount-point.js';
 import { EXIT } from '../exit-status.js';
 import { Failure } from '../failure.js';
+import { HOME_PREFIX, takeAway } from './left-over.js';
 import { ended } from './namespace.js';
 import { daemonCommand, environment, type RunPlan, signposts } from './plan.js';
 import { preloadLibrary } from './recipes.js';
@@ -30,7 +31,7 @@ export async function runDirectly(plan: RunPlan, preload: boolean): Promise<numb
         status: EXIT.usage,
         next: 'ap-sysfs doctor    says what they need',
       });
-  const home = mkdtempSync(join(tmpdir(), 'ap-sysfs-run-'));
+  const home = mkdtempSync(join(tmpdir(), HOME_PREFIX));
   const sys = join(home, 'sys');
   mkdirSync(sys);
   const [daemon, status] = await startDaemon(plan, sys);
@@ -46,13 +47,6 @@ export async function runDirectly(plan: RunPlan, preload: boolean): Promise<numb
     takeAway(sys);
     rmSync(home, { recursive: true, force: true });
   }
-}
-
-/** What a daemon that was killed has left. */
-function takeAway(path: string): void {
-  if (!isMounted(path)) return;
-  const [command, ...words] = detachCommand(path);
-  spawnSync(command, words, { stdio: ['ignore', 'ignore', 'inherit'], cwd: '/' });
 }
 
 /** Starts it, and waits until the tree answers. @returns the daemon; its exit status, if it did not get so far */
