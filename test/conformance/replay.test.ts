@@ -8,7 +8,9 @@ import { execFile } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { cannotMount, isRoot, PROJECT, plainNode } from '../support/mounted.js';
+import { addonProblem } from '../../fs-tree/transport/fuse-native.js';
+import type { TransportChoice } from '../../fs-tree/transport/transport.js';
+import { ASKED_TRANSPORT, cannotMount, isRoot, PROJECT, plainNode } from '../support/mounted.js';
 import { KNOWN_DIFFERENCES } from './known-differences.js';
 import { findClients, missingClient } from './programs.js';
 import { findRecordings, KERNELS, type RecordedKernel, scenarioMatcher } from './recording.js';
@@ -18,6 +20,8 @@ const RECORDINGS = join(PROJECT, 'test/conformance/recordings');
 /** Their snapshots are taken through the mount: short ones, with many kinds of changes. */
 const THROUGH_MOUNT = '07,09,13,16,27,41,46,47,51,69,97';
 const LEAST_THROUGH_MOUNT = 10;
+/** A few over fuse-native too; `npm run test:fuse-native` has all. */
+const OVER_FUSE_NATIVE = '09,46,97';
 const CI = process.env.CI !== undefined;
 
 const clients = findClients(PROJECT);
@@ -34,9 +38,9 @@ function choose(kernel: RecordedKernel): { chosen: string[]; leftOut: string[] }
   return { chosen: names.filter((name) => !lacks(name)), leftOut: names.filter(lacks) };
 }
 
-function replay(names: readonly string[]): Promise<Report> {
+function replay(names: readonly string[], transport: TransportChoice): Promise<Report> {
   const script = join(PROJECT, 'dist/test/conformance/replay.js');
-  const args = [script, '--scenario', names.join(','), '--mount', THROUGH_MOUNT, '--json'];
+  const args = [script, '--scenario', names.join(','), '--mount', THROUGH_MOUNT, '--transport', transport, '--json'];
   return new Promise((resolve, reject) => {
     execFile(
       ...plainNode(...args),
@@ -68,7 +72,7 @@ t.test('recorded scenarios come out the same, step by step', { skip }, async (t)
     t.comment(`left out, as scripts/get-clients.sh was not run: ${leftOut.join(', ')}`);
     t.notOk(CI, 'in CI the real clients are there');
   }
-  const report = await replay([...new Set([...choices.values()].flatMap(({ chosen }) => chosen))]);
+  const report = await replay([...new Set([...choices.values()].flatMap(({ chosen }) => chosen))], ASKED_TRANSPORT);
   for (const [kernel, { chosen }] of choices) {
     const scenarios = report.scenarios.filter((one) => one.kernel === kernel && chosen.includes(one.name));
     t.equal(scenarios.length, chosen.length, `${kernel}: every chosen scenario was replayed`);
@@ -85,4 +89,18 @@ t.test('recorded scenarios come out the same, step by step', { skip }, async (t)
     t.same(different, [], `${kernel}: no step differs but those that are known`);
   }
   t.comment(`${report.equal} of ${report.steps} steps equal`);
+});
+
+const again =
+  skip || addonProblem() || (ASKED_TRANSPORT === 'fuse-native' && 'all of them have been over fuse-native already');
+
+t.test('some of them, and their trees through the mount, over fuse-native', { skip: again }, async (t) => {
+  const { equal, steps, scenarios } = await replay(OVER_FUSE_NATIVE.split(','), 'fuse-native');
+  t.equal(scenarios.length, KERNELS.length * OVER_FUSE_NATIVE.split(',').length);
+  t.equal(
+    equal,
+    steps,
+    scenarios.flatMap(({ name, details }) => details.filter((d) => !d.equal).map((d) => `${name} ${d.step}`)).join(),
+  );
+  t.ok(steps > 40, `${steps} steps`);
 });

@@ -6,7 +6,17 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { cannotMount, cleanUp, isRoot, mountPoint, type Outcome, PROJECT, shell } from '../support/mounted.js';
+import {
+  ASKED_TRANSPORT,
+  cannotMount,
+  cleanUp,
+  isRoot,
+  mountPoint,
+  type Outcome,
+  PROJECT,
+  shell,
+} from '../support/mounted.js';
+import { onlyDevFuse } from '../support/transport-differences.js';
 
 const NOBODY = 'setpriv --reuid 65534 --regid 65534 --clear-groups env -i PATH=/usr/bin:/bin HOME=/nonexistent';
 const COMMAND = join(PROJECT, 'dist/scripts/ap-sysfs.js');
@@ -19,7 +29,7 @@ async function reason(): Promise<string | false> {
     return 'the clone is private';
   return false;
 }
-const skip = await reason();
+const skip = onlyDevFuse('mounted/ordinary-user', ASKED_TRANSPORT) || (await reason());
 
 /** Runs a script as an ordinary user, with those programs and libfuse2 hidden. $AP is the command, $DIR a directory. */
 async function asNobody(hidden: readonly string[], script: string): Promise<Outcome & { directory: string }> {
