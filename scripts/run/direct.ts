@@ -13,8 +13,10 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough, type Writable } from 'node:stream';
-import { EXIT } from '../exit-status.js';
+import { helperCommand } from '../../fs-tree/transport/dev-fuse/mount-helper.js';
+import { EXIT, MOUNT_EXIT } from '../exit-status.js';
 import { Failure } from '../failure.js';
+import { wayToMount } from '../launch.js';
 import { HOME_PREFIX, takeAway } from './left-over.js';
 import { ended } from './namespace.js';
 import { daemonCommand, environment, type RunPlan, signposts } from './plan.js';
@@ -34,30 +36,34 @@ export async function runDirectly(plan: RunPlan, preload: boolean): Promise<numb
   const home = mkdtempSync(join(tmpdir(), HOME_PREFIX));
   const sys = join(home, 'sys');
   mkdirSync(sys);
-  const [daemon, status] = await startDaemon(plan, sys);
-  if (status !== EXIT.ok) {
-    rmSync(home, { recursive: true, force: true });
-    return status;
-  }
+  let daemon: ChildProcess | undefined;
   try {
-    return await runCommand(plan, environmentFor(plan, home, preload));
+    let status: number;
+    [daemon, status] = await startDaemon(plan, sys);
+    return status === EXIT.ok ? await runCommand(plan, environmentFor(plan, home, preload)) : status;
   } finally {
-    daemon.kill('SIGTERM');
-    if (daemon.exitCode === null && daemon.signalCode === null) await once(daemon, 'exit');
+    if (daemon) await endOf(daemon);
     takeAway(sys);
     rmSync(home, { recursive: true, force: true });
   }
 }
 
+async function endOf(daemon: ChildProcess): Promise<void> {
+  daemon.kill('SIGTERM');
+  if (daemon.exitCode === null && daemon.signalCode === null) await once(daemon, 'exit');
+}
+
 /** Starts it, and waits until the tree answers. @returns the daemon; its exit status, if it did not get so far */
 async function startDaemon(plan: RunPlan, directory: string): Promise<[ChildProcess, number]> {
-  const [program, ...words] = daemonCommand({
+  const served = daemonCommand({
     machine: plan.machine.name,
     ...(plan.kernel && { kernel: plan.kernel }),
     directory,
     transport: 'auto',
     home: join(directory, '..'),
   });
+  const helped = (await wayToMount({ transport: 'auto' }, false)) === 'fusermount';
+  const [program, ...words] = helped ? helperCommand(directory, false, served, MOUNT_EXIT.refused) : served;
   const daemon = spawn(program, words, {
     // Outside the terminal's process group: Ctrl-C is for the command. By the channel it learns of our end.
     detached: true,

@@ -63,6 +63,16 @@ for (const [receiver, hidden] of [
     await cleanUp(directory);
   });
 
+t.test('run without name spaces goes that way too', { skip }, async (t) => {
+  const { status, stdout, stderr, directory } = await asNobody(
+    [],
+    '$AP run --recipe env -- sh -c "grep transport \\$AP_SYSFS/kernel/debug/ap_sim/about; exit 4"; echo $?; grep -c /ap-sysfs-run- /proc/self/mountinfo',
+  );
+  t.same({ stdout, stderr }, { stdout: 'transport dev-fuse\n4\n0\n', stderr: '' });
+  t.equal(status, 1, 'of grep');
+  await cleanUp(directory);
+});
+
 t.test('what fails before the machine is served leaves no mount', { skip }, async (t) => {
   const { stdout, directory } = await asNobody(
     [],
