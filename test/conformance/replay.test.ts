@@ -11,6 +11,7 @@ import t from 'tap';
 import { addonProblem } from '../../fs-tree/transport/fuse-native.js';
 import type { TransportChoice } from '../../fs-tree/transport/transport.js';
 import { ASKED_TRANSPORT, cannotMount, isRoot, PROJECT, plainNode } from '../support/mounted.js';
+import { FUSE_NATIVE_STEPS } from '../support/transport-differences.js';
 import { KNOWN_DIFFERENCES } from './known-differences.js';
 import { findClients, missingClient } from './programs.js';
 import { findRecordings, KERNELS, type RecordedKernel, scenarioMatcher } from './recording.js';
@@ -80,7 +81,8 @@ t.test('recorded scenarios come out the same, step by step', { skip }, async (t)
     if (leftOut.length === 0)
       t.ok(mounted >= LEAST_THROUGH_MOUNT, `${kernel}: ${mounted} with snapshots through the mount`);
     const known = (name: string, step: number): boolean =>
-      KNOWN_DIFFERENCES.some((d) => d.kernels.includes(kernel) && d.scenario === name && d.step === step);
+      KNOWN_DIFFERENCES.some((d) => d.kernels.includes(kernel) && d.scenario === name && d.step === step) ||
+      (ASKED_TRANSPORT === 'fuse-native' && FUSE_NATIVE_STEPS.some((d) => d.scenario === name && d.step === step));
     const different = scenarios.flatMap(({ name, details }) =>
       details
         .filter((d) => !d.equal && !known(name, d.step))

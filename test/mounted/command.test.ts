@@ -557,10 +557,12 @@ t.test('4 a machine', { skip }, async (t) => {
     await check(t, 'trace --kind ap.sate', {
       err: /nothing of kind ap\.sate; there are .*ap\.state.*did you mean ap\.state\?/,
     });
-    const followed = shell(`AP_SYSFS=${dir} timeout -s INT 3 ${process.execPath} ${COMMAND} dmesg --follow`);
-    await new Promise((resolve) => setTimeout(resolve, 1200));
+    const followed = running('dmesg --follow');
+    t.ok(await until(() => followed.stdout().includes('MDEV: Registered')));
     await ap('modprobe -r vfio_ap');
-    t.match((await followed).stdout, /MDEV: Unregistering\n$/, '--follow');
+    t.ok(await until(() => followed.stdout().endsWith('MDEV: Unregistering\n')), '--follow');
+    followed.child.kill('SIGINT');
+    t.equal(await followed.ended, EXIT.ok);
     await check(t, 'dmesg --clear', {});
     await check(t, 'dmesg', {});
     await check(t, 'trace --clear', {});

@@ -44,6 +44,15 @@ const ALL: readonly Difference[] = [
   },
 ];
 
+/** Steps of a replay (from 0) in which fuse-native alone shows itself. */
+export const FUSE_NATIVE_STEPS = [
+  {
+    scenario: '81-mdev-remove-blocked',
+    step: 16,
+    why: "a second writer of a file whose store blocks waits in front of the kernel's own checks",
+  },
+] as const;
+
 /** Tests that run over dev-fuse alone. */
 const DEV_FUSE_ONLY = {
   'mounted/signals': 'fuse-native passes no signals on',
