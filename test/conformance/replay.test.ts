@@ -21,8 +21,8 @@ const RECORDINGS = join(PROJECT, 'test/conformance/recordings');
 /** Their snapshots are taken through the mount: short ones, with many kinds of changes. */
 const THROUGH_MOUNT = '07,09,13,16,27,41,46,47,51,69,97';
 const LEAST_THROUGH_MOUNT = 10;
-/** A few over fuse-native too; `npm run test:fuse-native` has all. */
-const OVER_FUSE_NATIVE = '09,46,97';
+/** A few over fuse-native too, of one kernel; `npm run test:fuse-native` has all. */
+const OVER_FUSE_NATIVE = '09,97';
 const CI = process.env.CI !== undefined;
 
 const clients = findClients(PROJECT);
@@ -39,9 +39,19 @@ function choose(kernel: RecordedKernel): { chosen: string[]; leftOut: string[] }
   return { chosen: names.filter((name) => !lacks(name)), leftOut: names.filter(lacks) };
 }
 
-function replay(names: readonly string[], transport: TransportChoice): Promise<Report> {
+function replay(names: readonly string[], transport: TransportChoice, ...words: readonly string[]): Promise<Report> {
   const script = join(PROJECT, 'dist/test/conformance/replay.js');
-  const args = [script, '--scenario', names.join(','), '--mount', THROUGH_MOUNT, '--transport', transport, '--json'];
+  const args = [
+    script,
+    '--scenario',
+    names.join(','),
+    '--mount',
+    THROUGH_MOUNT,
+    '--transport',
+    transport,
+    '--json',
+    ...words,
+  ];
   return new Promise((resolve, reject) => {
     execFile(
       ...plainNode(...args),
@@ -97,12 +107,12 @@ const again =
   skip || addonProblem() || (ASKED_TRANSPORT === 'fuse-native' && 'all of them have been over fuse-native already');
 
 t.test('some of them, and their trees through the mount, over fuse-native', { skip: again }, async (t) => {
-  const { equal, steps, scenarios } = await replay(OVER_FUSE_NATIVE.split(','), 'fuse-native');
-  t.equal(scenarios.length, KERNELS.length * OVER_FUSE_NATIVE.split(',').length);
+  const { equal, steps, scenarios } = await replay(OVER_FUSE_NATIVE.split(','), 'fuse-native', '--kernel', '7.2');
+  t.equal(scenarios.length, OVER_FUSE_NATIVE.split(',').length);
   t.equal(
     equal,
     steps,
     scenarios.flatMap(({ name, details }) => details.filter((d) => !d.equal).map((d) => `${name} ${d.step}`)).join(),
   );
-  t.ok(steps > 40, `${steps} steps`);
+  t.ok(steps > 15, `${steps} steps`);
 });
