@@ -5,6 +5,7 @@
  *   node scripts/bootstrap.mjs start [ARGUMENT..]   mounts the default machine
  *   node scripts/bootstrap.mjs test [FILE..]        all tests (compiled files under dist/test)
  *   node scripts/bootstrap.mjs unit                 the tests that need no mount
+ *   node scripts/bootstrap.mjs fuse-native          those that do, all of them over fuse-native
  *
  * Plain JavaScript without dependencies: it runs before there are any. Each
  * step is skipped when its result is there and newer than what it is made of.
@@ -199,6 +200,9 @@ function tests(wanted) {
   return [...files('dist/test', '.test.js')].filter(wanted);
 }
 
+/** Not left to root. */
+const runsHere = (path) => isRoot || !isOf(NEED_ROOT)(path);
+
 const isOf = (kinds) => (path) => kinds.some((kind) => path.startsWith(`dist/test/${kind}`));
 
 /** Format and lint, before any test: what fails here is mended by `npm run format`. */
@@ -240,12 +244,19 @@ switch (command) {
     if (rest.length > 0) process.exit(await tap(rest));
     lint();
     if (!isRoot) say(`left to root: ${tests(isOf(NEED_ROOT)).join(', ')}`);
-    process.exit(await tap(tests((path) => isRoot || !isOf(NEED_ROOT)(path))));
+    process.exit(await tap(tests(runsHere)));
+    break;
+  case 'fuse-native':
+    await prepare({ mounts: 'all' });
+    process.env.AP_SYSFS_TEST_TRANSPORT = 'fuse-native';
+    process.exit(
+      await tap(tests((path) => runsHere(path) && isOf(NEED_MOUNT)(path) && !path.includes('/fuse-native/'))),
+    );
     break;
   case 'unit':
     await prepare({ mounts: false });
     process.exit(await tap(tests((path) => !isOf(NEED_MOUNT)(path))));
     break;
   default:
-    fail(EXIT.usage, 'usage: node scripts/bootstrap.mjs start | test | unit');
+    fail(EXIT.usage, 'usage: node scripts/bootstrap.mjs start | test | unit | fuse-native');
 }

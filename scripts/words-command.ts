@@ -16,6 +16,8 @@ export function wordsCommand(program: Command, name: string): Command {
 
 export interface WordsOptions {
   readonly sys?: string;
+  /** What the machine's own words of a refusal mean, if they are short; they go through else. */
+  plain?(complaint: string, words: readonly string[]): string;
   /** What to do after a refusal. */
   next(complaint: string): string;
 }
@@ -43,7 +45,8 @@ export function runWords(file: string, written: readonly string[], command: Comm
   print(stdout);
   if (rc === 0) return;
   const complaint = stderr.trim().replace(/^(?:hw|vfioguest): /, '');
-  throw new Failure(`${file}: ${complaint}${meant(complaint, words)}`, {
+  const said = options.plain?.(complaint, words) ?? complaint;
+  throw new Failure(`${file}: ${said}${meant(complaint, words)}`, {
     status: WORDING.test(complaint) ? EXIT.usage : EXIT.failed,
     next: options.next(complaint),
   });

@@ -82,8 +82,12 @@ function monitorWords(line: string): string[] {
   if (verb === 'cmd' || verb === 'vfioguest') return words;
   const known = ['start', 'raw', ...GUEST_COMMANDS];
   if (!known.includes(verb)) throw new KernelError('EINVAL', `unknown command "${verb}" (known: ${known.join(' ')})`);
-  if (uuid === undefined) throw new KernelError('EINVAL', `${verb}: the UUID is missing: ${verb} UUID`);
-  return verb === 'start' || verb === 'raw' ? words : ['cmd', uuid, verb, ...rest];
+  const starts = verb === 'start' || verb === 'raw';
+  if (uuid === undefined) {
+    const missing = starts ? 'the UUID of an mdev is missing' : 'the guest is missing';
+    throw new KernelError('EINVAL', `${verb}: ${missing}: ${verb} ${starts ? 'UUID' : 'UUID|NAME'}`);
+  }
+  return starts ? words : ['cmd', uuid, verb, ...rest];
 }
 
 /** The errno in the words of a failed call: `open: Device or resource busy (EBUSY)`. */

@@ -26,8 +26,10 @@ interface MountInfo {
   readonly source: string;
 }
 
-/** What is mounted exactly there; the last line is on top. */
-function mountsAt(path: string): MountInfo[] {
+const OURS = `fuse.${FS_SUBTYPE}`;
+
+/** All mounts that this process sees. */
+function mountTable(): MountInfo[] {
   const plain = (text: string): string =>
     text.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)));
   return readFileSync('/proc/self/mountinfo', 'utf8')
@@ -39,13 +41,21 @@ function mountsAt(path: string): MountInfo[] {
       return at && type
         ? [{ minor: device?.split(':')[1] ?? '', path: plain(at), type, source: plain(source ?? '') }]
         : [];
-    })
-    .filter((mount) => mount.path === path);
+    });
 }
+
+/** What is mounted exactly there; the last line is on top. */
+const mountsAt = (path: string): MountInfo[] => mountTable().filter((mount) => mount.path === path);
+
+/** Where our trees are mounted, whoever has mounted them. */
+export const mountedTrees = (): string[] =>
+  mountTable()
+    .filter(({ type }) => type === OURS)
+    .map(({ path }) => path);
 
 /** True while one of our trees is mounted exactly there. */
 export function isMounted(path: string): boolean {
-  return mountsAt(path).some(({ type }) => type === `fuse.${FS_SUBTYPE}`);
+  return mountsAt(path).some(({ type }) => type === OURS);
 }
 
 /** What /sys/fs/fuse/connections calls the one that is mounted there. */
@@ -77,7 +87,7 @@ export async function prepareMountPoint(directory: string, say: (line: string) =
   const path = canonical(directory);
   for (let mounts = mountsAt(path); mounts.length > 0; ) {
     const top = mounts.at(-1) as MountInfo;
-    if (!(await isStale(path, top))) throw new MountError('busy', describeBusy(path, top));
+    if (!(top.type.startsWith('fuse') && (await isStale(path)))) throw new MountError('busy', describeBusy(path, top));
     say(`${path}: the daemon that was mounted here has died; taking its mount away`);
     const left = detach(path) ? mountsAt(path) : mounts;
     if (left.length >= mounts.length) throw new MountError('stale', staleText(path));
@@ -98,14 +108,12 @@ export async function prepareMountPoint(directory: string, say: (line: string) =
 }
 
 function describeBusy(path: string, { type, source }: MountInfo): string {
-  const what =
-    type === `fuse.${FS_SUBTYPE}` ? 'another ap-sysfs is mounted on it' : `${source} (${type}) is mounted on it`;
+  const what = type === OURS ? 'another ap-sysfs is mounted on it' : `${source} (${type}) is mounted on it`;
   return `${path} is busy: ${what}; end that first, or choose another directory`;
 }
 
-/** True for a FUSE mount whose daemon is gone. */
-async function isStale(path: string, mount: MountInfo): Promise<boolean> {
-  if (!mount.type.startsWith('fuse')) return false;
+/** True for a FUSE mount whose daemon is gone; false also if it is somebody else's, who lets us not look. */
+export async function isStale(path: string): Promise<boolean> {
   let timer: NodeJS.Timeout | undefined;
   const timeout = new Promise<boolean>((done) => {
     timer = setTimeout(() => done(false), PROBE_TIMEOUT_MS);

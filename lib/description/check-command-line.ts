@@ -43,13 +43,16 @@ export function checkCommandLine(problems: Problems, description: MachineDescrip
 
 const MASK_FORM = 'as +1-5,-3 or 0x..; the kernel then has all zeros';
 
-/** As the bus checks it at its start. */
+/** As the bus checks it at its start (`ap_module_init`); -1 is as good as nothing. */
 function checkDomain(problems: Problems, description: MachineDescription, { domain }: ApParameters): void {
   const { limits = {}, facilities = {} } = description;
   const most = facilities.qci === false ? 15 : (limits.domain ?? 255);
   if (domain === undefined || domain === -1) return;
-  if (domain < 0 || domain > most || !bootMask(description, 'aqmask').has(domain))
-    problems.warning(COMMAND_LINE, `ap.domain=${domain} is not a valid domain: the kernel complains and chooses one`);
+  const inRange = domain >= 0 && domain <= most;
+  if (inRange && bootMask(description, 'aqmask').has(domain)) return;
+  const why = inRange ? 'is not in ap.aqmask' : `is none of 0 to ${most}`;
+  const log = `"${domain} is not a valid cryptographic domain"`;
+  problems.warning(COMMAND_LINE, `ap.domain=${domain} ${why}: the kernel logs ${log} and chooses one`);
 }
 
 /** @param before what a relative mask changes. @returns undefined: it has a mistake */

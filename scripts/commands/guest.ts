@@ -46,14 +46,24 @@ export function addGuest(program: Command): void {
   ]).action((words: string[], options: { sys?: string }, self: Command) => {
     runWords('guest', words, self, {
       ...options,
+      plain,
       next: advice,
     });
   });
 }
 
+/** What a monitor says of a call that failed, for those who do not know its calls. */
+function plain(complaint: string, words: readonly string[]): string {
+  if (complaint === 'connect: No such file or directory (ENOENT)') return `no guest ${words[1]} runs (ENOENT)`;
+  if (complaint === 'readlink iommu_group: No such file or directory (ENOENT)')
+    return `there is no mdev ${words[1]} (ENOENT)`;
+  return complaint;
+}
+
 function advice(complaint: string): string {
-  if (complaint.startsWith('connect: ')) return 'ap-sysfs guest    lists the guests that run';
-  if (complaint.includes('UUID is missing')) return 'ap-sysfs show    lists the mdevs with their UUIDs';
+  if (complaint.startsWith('connect: ') || complaint.includes('guest is missing'))
+    return 'ap-sysfs guest    lists the guests that run';
+  if (complaint.includes('mdev is missing')) return 'ap-sysfs show    lists the mdevs with their UUIDs';
   if (complaint.includes('known: ') || complaint.includes('start|raw'))
     return 'ap-sysfs guest --help    lists the commands';
   if (complaint.includes('(ENOENT)'))

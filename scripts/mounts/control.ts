@@ -54,7 +54,7 @@ export class Control {
     } catch (e) {
       throw this.#explained(e);
     } finally {
-      if (fd !== undefined) closeSync(fd);
+      if (fd !== undefined) closeQuietly(fd);
     }
   }
 
@@ -81,6 +81,15 @@ export class Control {
     if (code === 'ENOENT') return new NoMachineThere(this.mountPoint);
     if (code === 'ENOTCONN' || code === 'ECONNABORTED') return daemonDied(this.mountPoint);
     return error;
+  }
+}
+
+/** Where closing is a request too (fuse-native), it fails on a daemon that has died: what went before tells that, or had all. */
+function closeQuietly(fd: number): void {
+  try {
+    closeSync(fd);
+  } catch {
+    // See above.
   }
 }
 

@@ -4,17 +4,20 @@
  *
  * The tree stands in DIR/sys, where umockdev's library looks for /sys, and
  * mdevctl (from 1.3) too. If this process is killed the daemon takes the mount
- * away by itself; the command then goes on without it.
+ * away by itself; the command then goes on without it. If both are killed, the
+ * next run does that (left-over.ts).
  */
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough, type Writable } from 'node:stream';
-import { detachCommand, isMounted } from '../../fs-tree/transport/mount-point.js';
-import { EXIT } from '../exit-status.js';
+import { helperCommand } from '../../fs-tree/transport/dev-fuse/mount-helper.js';
+import { EXIT, MOUNT_EXIT } from '../exit-status.js';
 import { Failure } from '../failure.js';
+import { wayToMount } from '../launch.js';
+import { HOME_PREFIX, takeAway } from './left-over.js';
 import { ended } from './namespace.js';
 import { daemonCommand, environment, type RunPlan, signposts } from './plan.js';
 import { preloadLibrary } from './recipes.js';
@@ -30,40 +33,37 @@ export async function runDirectly(plan: RunPlan, preload: boolean): Promise<numb
         status: EXIT.usage,
         next: 'ap-sysfs doctor    says what they need',
       });
-  const home = mkdtempSync(join(tmpdir(), 'ap-sysfs-run-'));
+  const home = mkdtempSync(join(tmpdir(), HOME_PREFIX));
   const sys = join(home, 'sys');
   mkdirSync(sys);
-  const [daemon, status] = await startDaemon(plan, sys);
-  if (status !== EXIT.ok) {
-    rmSync(home, { recursive: true, force: true });
-    return status;
-  }
+  let daemon: ChildProcess | undefined;
   try {
-    return await runCommand(plan, environmentFor(plan, home, preload));
+    let status: number;
+    [daemon, status] = await startDaemon(plan, sys);
+    return status === EXIT.ok ? await runCommand(plan, environmentFor(plan, home, preload)) : status;
   } finally {
-    daemon.kill('SIGTERM');
-    if (daemon.exitCode === null && daemon.signalCode === null) await once(daemon, 'exit');
+    if (daemon) await endOf(daemon);
     takeAway(sys);
     rmSync(home, { recursive: true, force: true });
   }
 }
 
-/** What a daemon that was killed has left. */
-function takeAway(path: string): void {
-  if (!isMounted(path)) return;
-  const [command, ...words] = detachCommand(path);
-  spawnSync(command, words, { stdio: ['ignore', 'ignore', 'inherit'], cwd: '/' });
+async function endOf(daemon: ChildProcess): Promise<void> {
+  daemon.kill('SIGTERM');
+  if (daemon.exitCode === null && daemon.signalCode === null) await once(daemon, 'exit');
 }
 
 /** Starts it, and waits until the tree answers. @returns the daemon; its exit status, if it did not get so far */
 async function startDaemon(plan: RunPlan, directory: string): Promise<[ChildProcess, number]> {
-  const [program, ...words] = daemonCommand({
+  const served = daemonCommand({
     machine: plan.machine.name,
     ...(plan.kernel && { kernel: plan.kernel }),
     directory,
     transport: 'auto',
     home: join(directory, '..'),
   });
+  const helped = (await wayToMount({ transport: 'auto' }, false)) === 'fusermount';
+  const [program, ...words] = helped ? helperCommand(directory, false, served, MOUNT_EXIT.refused) : served;
   const daemon = spawn(program, words, {
     // Outside the terminal's process group: Ctrl-C is for the command. By the channel it learns of our end.
     detached: true,

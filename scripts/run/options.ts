@@ -7,6 +7,7 @@ import { EXIT } from '../exit-status.js';
 import { Failure } from '../failure.js';
 import { oneOf } from '../one-of.js';
 import { addMachineOptions, KERNELS, machineSource } from '../world-options.js';
+import { takeLeftOversAway } from './left-over.js';
 import { findProgram, type RunPlan } from './plan.js';
 import { chooseRecipe, RECIPES, type Recipe } from './recipes.js';
 
@@ -86,6 +87,7 @@ export async function runPlanned(
 }
 
 async function runOnce(plan: RunPlan, asked: Recipe | undefined): Promise<number> {
+  await takeLeftOversAway();
   const recipe = chooseRecipe(asked, (line) => process.stderr.write(`ap-sysfs: ${line}\n`));
   if (recipe === 'namespace') return (await import('./namespace.js')).runInNamespace(plan);
   return (await import('./direct.js')).runDirectly(plan, recipe === 'preload');

@@ -5,6 +5,7 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { devFuseProblem } from '../../fs-tree/transport/dev-fuse/dev-fuse.js';
+import { helperProblem } from '../../fs-tree/transport/dev-fuse/mount-helper.js';
 import { checkHost } from '../../fs-tree/transport/mount-point.js';
 import { Failure } from '../failure.js';
 import { namespaceProblem } from './namespace.js';
@@ -33,7 +34,7 @@ export function preloadLibrary(): string | undefined {
 
 /** Why nothing can be mounted without name spaces. */
 function mountProblem(): string | undefined {
-  if (devFuseProblem() === undefined) return undefined;
+  if (devFuseProblem() === undefined || helperProblem() === undefined) return undefined;
   try {
     checkHost();
     return undefined;

@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Test } from 'tap';
-import { Daemon, type Outcome, PROJECT, shell } from '../support/mounted.js';
+import { Daemon, mountCommand, type Outcome, PROJECT, shell } from '../support/mounted.js';
 import { CLIENTS } from './available.js';
 
 /** 2.40: that of scripts/s390. */
@@ -29,7 +29,7 @@ export async function mountMachine(t: Test, machine: string): Promise<string> {
     writeFileSync(file, machine);
   }
   const daemon = Daemon.start(t, {
-    command: ['dist/scripts/ap-sysfs.js', 'mount', '--foreground', '--machine', file, 'DIR'],
+    command: mountCommand('--machine', file),
     // More than a hundred programs under emulation, perhaps on a busy machine.
     seconds: 600,
   });

@@ -11,7 +11,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { loadRecording, type Step } from '../conformance/recording.js';
-import { type Outcome, PROJECT, shell } from '../support/mounted.js';
+import { ASKED_TRANSPORT, type Outcome, PROJECT, shell } from '../support/mounted.js';
 import { noS390Tools } from './available.js';
 import { Host } from './host.js';
 
@@ -70,7 +70,10 @@ t.test('a user who has a machine gets his, whatever others have mounted', { skip
   const nobody = `cd / && setpriv --reuid 65534 --regid 65534 --clear-groups env -u AP_SYSFS AP_SYSFS_RUNTIME_DIR=${home}/run`;
   const command = `${process.execPath} ${PROJECT}dist/scripts/ap-sysfs.js`;
   await shell(`mkdir ${home}/sys && chown -R 65534:65534 ${home}`);
-  const mounted = await shell(`${nobody} ${command} mount ${home}/sys --machine small --transport fuse-native`, 60);
+  const mounted = await shell(
+    `${nobody} ${command} mount ${home}/sys --machine small --transport ${ASKED_TRANSPORT}`,
+    60,
+  );
   if (mounted.status !== 0) return t.comment(`not looked at: ${mounted.stderr}`);
   const { status, stdout, stderr } = await shell(`${nobody} ${PROJECT}scripts/s390 lszcrypt`, 60);
   t.same({ status, stderr }, { status: 0, stderr: '' });

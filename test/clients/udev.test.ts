@@ -42,29 +42,33 @@ SUBSYSTEM=="mdev", ACTION=="add", ATTR{assign_domain}="9"
 RULES`,
   );
   await host.startUdev(t);
-  const monitored = async (command: string, last: string): Promise<string[]> => {
+  /** udevd treats devices side by side: each of them is waited for. */
+  const monitored = async (command: string, devices: readonly string[]): Promise<string[]> => {
     const text = await host.good(
       t,
       `: > /tmp/events; udevadm monitor >> /tmp/events & p=$!
        until grep -q 'the kernel uevent' /tmp/events; do sleep 0.05; done
        ${command}
-       for n in $(seq 200); do grep -q '^UDEV.*${last} ' /tmp/events && break; sleep 0.05; done
+       for device in ${devices.join(' ')}; do
+         for n in $(seq 200); do grep -q "^UDEV.*/$device " /tmp/events && break; sleep 0.05; done
+       done
        kill $p; sed -nE 's/^(KERNEL|UDEV) *\\[[0-9.]*\\] (.*)/\\1 \\2/p' /tmp/events`,
     );
     return text.trim().split('\n');
   };
-  const deconfigured = await monitored('hw card 3 deconfigure', '03.0047');
-  for (const name of ['card03', ...QUEUES.slice(12).map((queue) => `card03/${queue}`)])
+  const third = ['card03', ...QUEUES.slice(12).map((queue) => `card03/${queue}`)];
+  const deconfigured = await monitored('hw card 3 deconfigure', third);
+  for (const name of third)
     for (const who of ['KERNEL', 'UDEV']) t.ok(deconfigured.includes(`${who} change   /devices/ap/${name} (ap)`), name);
   t.equal(await host.good(t, 'cat $B/poll_timeout'), '123456\n', 'what the rule says');
 
   const U = '11111111-1111-4111-8111-111111111111';
-  const made = await monitored(`echo ${U} > $P/create`, 'vfio0');
+  const made = await monitored(`echo ${U} > $P/create`, [U, 'vfio0']);
   // The host's own kernel may speak in between.
   for (const who of ['KERNEL', 'UDEV'])
     t.ok(made.includes(`${who} add      /devices/vfio_ap/matrix/${U} (mdev)`), `${who}: a mediated device appears`);
   t.equal(await host.good(t, `cat $M/${U}/matrix`), '.0009\n', 'and has what the rule says');
-  const triggered = await monitored('udevadm trigger --settle -c change -s ap', '03.0047');
+  const triggered = await monitored('udevadm trigger --settle -c change -s ap', [...CARDS, ...QUEUES]);
   t.equal(triggered.filter((line) => line.startsWith('UDEV change')).length, 20, 'events by request');
 });
 

@@ -7,7 +7,7 @@ import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { cannotMount, isRoot, PROJECT } from '../support/mounted.js';
+import { ASKED_TRANSPORT, cannotMount, isRoot, PROJECT } from '../support/mounted.js';
 import { nodeOpener } from './programs.js';
 import { bootOptions, DEFAULT_HARDWARE, type Effects, type Recording } from './recording.js';
 import { Session } from './session.js';
@@ -32,7 +32,7 @@ async function withMachine(recording: Partial<Recording>, body: (shell: Shell) =
     work: join(base, '0'),
     packageRoot: PROJECT,
     throughMount: false,
-    transport: 'auto' as const,
+    transport: ASKED_TRANSPORT,
     preload,
   };
   const session = await Session.start(

@@ -9,16 +9,14 @@ import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import t, { type Test } from 'tap';
-import { cannotMount, Daemon, PROJECT, shell, TRANSPORT } from '../support/mounted.js';
+import { cannotMount, Daemon, mountCommand, PROJECT, shell, TRANSPORT } from '../support/mounted.js';
+import { onlyDevFuse } from '../support/transport-differences.js';
 
-const skip = cannotMount() || (TRANSPORT !== 'dev-fuse' && 'fuse-native lets the kernel remember nothing');
+const skip = cannotMount() || onlyDevFuse('mounted/caching', TRANSPORT);
 const CLIENTS = join(PROJECT, 'test/mounted/caching.py');
 
 async function machine(t: Test): Promise<Daemon> {
-  const daemon = Daemon.start(t, {
-    command: ['dist/scripts/ap-sysfs.js', 'mount', '--foreground', '--transport', TRANSPORT, 'DIR'],
-    seconds: 280,
-  });
+  const daemon = Daemon.start(t, { command: mountCommand(), seconds: 280 });
   t.match(await daemon.line(), /mounted on/);
   await shell(`echo auto > ${daemon.directory}/kernel/debug/ap_sim/clock`);
   return daemon;

@@ -456,9 +456,24 @@ t.test('4 a machine', { skip }, async (t) => {
       status: EXIT.usage,
       err: /^ap-sysfs: guest: unknown command "strat" \(known: start raw/,
     });
-    await check(t, 'guest start', { status: EXIT.usage, err: /start: the UUID is missing: start UUID\n.*show / });
+    await check(t, 'guest start', {
+      status: EXIT.usage,
+      err: /start: the UUID of an mdev is missing: start UUID\n.*show /,
+    });
+    await check(t, 'guest exit', {
+      status: EXIT.usage,
+      err: /exit: the guest is missing: exit UUID\|NAME\n {2}ap-sysfs guest +lists/,
+    });
+    await check(t, 'guest exit web', {
+      status: EXIT.failed,
+      err: /guest: no guest web runs \(ENOENT\)\n {2}ap-sysfs guest +lists/,
+    });
+    await check(t, 'guest start web', {
+      status: EXIT.failed,
+      err: /guest: there is no mdev web \(ENOENT\)\n {2}ap-sysfs show/,
+    });
     t.notMatch((await ap('guest strat x')).stderr, /\bcmd\b/, 'words that nobody wrote');
-    await check(t, `guest reset ${U}`, { status: EXIT.failed, err: /connect: .*\n +ap-sysfs guest / });
+    await check(t, `guest reset ${U}`, { status: EXIT.failed, err: /no guest \S+ runs \(ENOENT\)\n +ap-sysfs guest / });
     await check(t, `guest start ${U}`, { out: `guest ${U} running\n` });
     await check(t, 'guest', { out: new RegExp(`^${U} pid `) });
     await shell(`echo 02.0006 > ${dir}/bus/ap/drivers/vfio_ap/unbind`);
@@ -542,10 +557,12 @@ t.test('4 a machine', { skip }, async (t) => {
     await check(t, 'trace --kind ap.sate', {
       err: /nothing of kind ap\.sate; there are .*ap\.state.*did you mean ap\.state\?/,
     });
-    const followed = shell(`AP_SYSFS=${dir} timeout -s INT 3 ${process.execPath} ${COMMAND} dmesg --follow`);
-    await new Promise((resolve) => setTimeout(resolve, 1200));
+    const followed = running('dmesg --follow');
+    t.ok(await until(() => followed.stdout().includes('MDEV: Registered')));
     await ap('modprobe -r vfio_ap');
-    t.match((await followed).stdout, /MDEV: Unregistering\n$/, '--follow');
+    t.ok(await until(() => followed.stdout().endsWith('MDEV: Unregistering\n')), '--follow');
+    followed.child.kill('SIGINT');
+    t.equal(await followed.ended, EXIT.ok);
     await check(t, 'dmesg --clear', {});
     await check(t, 'dmesg', {});
     await check(t, 'trace --clear', {});

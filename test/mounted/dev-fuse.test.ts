@@ -7,10 +7,20 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import t, { type Test } from 'tap';
-import { cannotMount, Daemon, isRoot, mountPoint, PROJECT, shell, TRANSPORT } from '../support/mounted.js';
+import {
+  cannotMount,
+  Daemon,
+  isRoot,
+  mountCommand,
+  mountPoint,
+  PROJECT,
+  shell,
+  TRANSPORT,
+} from '../support/mounted.js';
+import { onlyDevFuse } from '../support/transport-differences.js';
 
 const TOY = join(PROJECT, 'dist/test/support/toy-daemon.js');
-const skip = cannotMount() || (TRANSPORT !== 'dev-fuse' && 'needs root: dev-fuse cannot mount here');
+const skip = cannotMount() || onlyDevFuse('mounted/dev-fuse', TRANSPORT);
 
 interface Stats {
   readonly pending: number;
@@ -191,7 +201,7 @@ t.test('8 where the event loop cannot wait for the device, a timer looks', { ski
 
 t.test('9 nobody finds what was there before a store returned', { skip, timeout: 120_000 }, async (t) => {
   const daemon = Daemon.start(t, {
-    command: ['dist/scripts/ap-sysfs.js', 'mount', '--foreground', '--transport', TRANSPORT, 'DIR'],
+    command: mountCommand(),
     seconds: 100,
   });
   t.match(await daemon.line(), /mounted on/);

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { EXIT } from '../../scripts/exit-status.js';
 import { createProgram } from '../../scripts/program.js';
-import { cannotMount, Daemon, type Outcome, PROJECT, shell } from '../support/mounted.js';
+import { cannotMount, Daemon, mountCommand, type Outcome, PROJECT, shell } from '../support/mounted.js';
 
 const COMMAND = join(PROJECT, 'dist/scripts/ap-sysfs.js');
 const skip = cannotMount();
@@ -30,7 +30,7 @@ async function good(t: Test, line: string, sys = ''): Promise<string> {
 
 async function mounted(t: Test, machine: string, options: readonly string[] = []): Promise<string> {
   const daemon = Daemon.start(t, {
-    command: [COMMAND, 'mount', '--foreground', '--machine', machine, ...options, 'DIR'],
+    command: mountCommand('--machine', machine, ...options),
     env: { AP_SYSFS_RUNTIME_DIR: RUN },
     seconds: 240,
   });

@@ -16,7 +16,17 @@ import {
   type StoreData,
   type World,
 } from '../../fs-tree/kit/index.js';
-import { cannotMount, cleanUp, Daemon, PROJECT, shell, TRANSPORT } from '../support/mounted.js';
+import {
+  ASKED_TRANSPORT,
+  cannotMount,
+  cleanUp,
+  Daemon,
+  mountCommand,
+  PROJECT,
+  shell,
+  TRANSPORT,
+} from '../support/mounted.js';
+import { caller } from '../support/transport-differences.js';
 
 const skip = cannotMount();
 
@@ -26,7 +36,7 @@ if (LINGERS) t.teardown(() => void setTimeout(() => process.exit(), 1000));
 
 async function mounted(t: Test, world: World): Promise<Mounted> {
   const directory = mkdtempSync(join(tmpdir(), 'ap-sysfs-kit-'));
-  const found = await mount(world, directory, { onBug: (error) => t.fail(String(error)) });
+  const found = await mount(world, directory, { transport: TRANSPORT, onBug: (error) => t.fail(String(error)) });
   t.teardown(async () => {
     await found.unmount();
     world.stop();
@@ -58,7 +68,7 @@ t.test('several machines side by side do not know each other', { skip }, async (
     await mounted(t, await createWorld({ adapters, domains: { usage: [1] }, kernel: { version: '6.1' } })),
   ];
   // And one by the command.
-  const daemon = Daemon.start(t, { command: ['dist/scripts/ap-sysfs.js', 'mount', '--foreground', 'DIR'] });
+  const daemon = Daemon.start(t, { command: mountCommand() });
   t.match(await daemon.line(), /mounted on/);
   const masks = async (): Promise<string> =>
     (await shell(`cut -c1-4 ${a.path}/bus/ap/apmask ${b.path}/bus/ap/apmask ${daemon.directory}/bus/ap/apmask`)).stdout;
@@ -68,7 +78,7 @@ t.test('several machines side by side do not know each other', { skip }, async (
   t.equal((await shell(`ls ${b.path}/bus/ap/devices`)).stdout, '07.0001\ncard07\n');
   t.ok(await a.unmount(), 'one goes');
   t.equal((await shell(`cat ${b.path}/devices/ap/card07/type`)).stdout, 'CEX8P\n', 'the others stay');
-  const again = await mount(a.world, a.path);
+  const again = await mount(a.world, a.path, { transport: TRANSPORT });
   t.equal((await shell(`cut -c1-4 ${a.path}/bus/ap/apmask`)).stdout, '0xbf\n', 'a world outlives its mount');
   t.ok(await again.unmount());
 });
@@ -122,12 +132,10 @@ t.test('each store is told with its caller, its result and what it changed', { s
   );
   t.match(stderr, /File exists/);
   const bash = { comm: 'bash', pid: Number(stdout), uid: process.getuid?.(), gid: process.getgid?.() };
-  // libfuse2's addon does not say who calls.
-  const caller = TRANSPORT === 'fuse-native' ? { comm: 'mount' } : bash;
   const create = { path: 'devices/vfio_ap/matrix/mdev_supported_types/vfio_ap-passthrough/create', value: `${U}\n` };
   t.match(stores, [
-    { ...caller, ...create, result: 'ok', removed: [], alone: true },
-    { ...caller, ...create, result: 'EEXIST', added: [], removed: [], events: [] },
+    { ...caller(TRANSPORT, bash), ...create, result: 'ok', removed: [], alone: true },
+    { ...caller(TRANSPORT, bash), ...create, result: 'EEXIST', added: [], removed: [], events: [] },
     { path: 'devices/ap/card00/online', value: '0\n', result: 'ok', added: [], removed: [] },
     { path: `devices/vfio_ap/matrix/${U}/remove`, result: 'ok', added: [] },
   ]);
@@ -142,7 +150,7 @@ t.test('each store is told with its caller, its result and what it changed', { s
 });
 
 t.test('the command prints them, one JSON object a line', { skip }, async (t) => {
-  const daemon = Daemon.start(t, { command: ['dist/scripts/ap-sysfs.js', 'mount', '--foreground', 'DIR'] });
+  const daemon = Daemon.start(t, { command: mountCommand() });
   t.match(await daemon.line(), /mounted on/);
   const { stdout } = await shell(
     `echo 7 > ${daemon.directory}/bus/ap/config_time; echo 3 > ${daemon.directory}/bus/ap/config_time
@@ -156,7 +164,10 @@ t.test('the command prints them, one JSON object a line', { skip }, async (t) =>
     .split('\n')
     .map((line) => JSON.parse(line));
   t.match(printed, [
-    { kind: 'store', data: { path: 'bus/ap/config_time', value: '7\n', comm: 'bash', result: 'ok' } },
+    {
+      kind: 'store',
+      data: { path: 'bus/ap/config_time', value: '7\n', ...caller(ASKED_TRANSPORT, { comm: 'bash' }), result: 'ok' },
+    },
     { kind: 'store', data: { path: 'bus/ap/config_time', value: '3\n', result: 'EINVAL' } },
   ]);
   t.equal(printed.length, 2);

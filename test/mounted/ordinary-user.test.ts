@@ -6,7 +6,17 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { cannotMount, cleanUp, isRoot, mountPoint, type Outcome, PROJECT, shell } from '../support/mounted.js';
+import {
+  ASKED_TRANSPORT,
+  cannotMount,
+  cleanUp,
+  isRoot,
+  mountPoint,
+  type Outcome,
+  PROJECT,
+  shell,
+} from '../support/mounted.js';
+import { onlyDevFuse } from '../support/transport-differences.js';
 
 const NOBODY = 'setpriv --reuid 65534 --regid 65534 --clear-groups env -i PATH=/usr/bin:/bin HOME=/nonexistent';
 const COMMAND = join(PROJECT, 'dist/scripts/ap-sysfs.js');
@@ -19,7 +29,7 @@ async function reason(): Promise<string | false> {
     return 'the clone is private';
   return false;
 }
-const skip = await reason();
+const skip = onlyDevFuse('mounted/ordinary-user', ASKED_TRANSPORT) || (await reason());
 
 /** Runs a script as an ordinary user, with those programs and libfuse2 hidden. $AP is the command, $DIR a directory. */
 async function asNobody(hidden: readonly string[], script: string): Promise<Outcome & { directory: string }> {
@@ -52,6 +62,16 @@ for (const [receiver, hidden] of [
     t.equal(stdout, 'transport dev-fuse\n1\n4\n');
     await cleanUp(directory);
   });
+
+t.test('run without name spaces goes that way too', { skip }, async (t) => {
+  const { status, stdout, stderr, directory } = await asNobody(
+    [],
+    '$AP run --recipe env -- sh -c "grep transport \\$AP_SYSFS/kernel/debug/ap_sim/about; exit 4"; echo $?; grep -c /ap-sysfs-run- /proc/self/mountinfo',
+  );
+  t.same({ stdout, stderr }, { stdout: 'transport dev-fuse\n4\n0\n', stderr: '' });
+  t.equal(status, 1, 'of grep');
+  await cleanUp(directory);
+});
 
 t.test('what fails before the machine is served leaves no mount', { skip }, async (t) => {
   const { stdout, directory } = await asNobody(

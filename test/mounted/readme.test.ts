@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { namespaceProblem } from '../../scripts/run/namespace.js';
-import { cannotMount, Daemon, isRoot, PROJECT, shell } from '../support/mounted.js';
+import { cannotMount, Daemon, isRoot, mountCommand, PROJECT, shell } from '../support/mounted.js';
 
 interface Step {
   readonly command: string;
@@ -37,7 +37,7 @@ const END = '--- end of step ---';
 t.test('the tour of the README prints what it says', { skip: cannotMount() }, async (t) => {
   const tour = steps('tour');
   t.ok(tour.length > 20, 'there is a tour');
-  const daemon = Daemon.start(t, { command: ['dist/scripts/ap-sysfs.js', 'mount', '--foreground', 'DIR'] });
+  const daemon = Daemon.start(t, { command: mountCommand() });
   t.match(await daemon.line(), /mounted on/);
   const script = tour
     .map(({ command }) => `{ ${command.replace(/^cd sys$/, `cd ${daemon.directory}`)}\n} 2>&1; echo '${END}'`)
@@ -82,7 +82,7 @@ t.test('programs see what the README shows', { skip: cannotMount() || namespaceP
 );
 
 t.test('the demonstration of a guest’s matrix prints what it always did', { skip: cannotMount() }, async (t) => {
-  const daemon = Daemon.start(t, { command: ['dist/scripts/ap-sysfs.js', 'mount', '--foreground', 'DIR'] });
+  const daemon = Daemon.start(t, { command: mountCommand() });
   t.match(await daemon.line(), /mounted on/);
   const { stdout, stderr } = await shell(`scripts/demos/worked-example.sh ${daemon.directory}`, 40);
   t.equal(stderr, '');
@@ -94,7 +94,7 @@ t.test('an ordinary user may write what is shown as his own', { skip: isRoot ? f
   // Root mounts for uid 4242 here; who is no root is the owner anyway.
   const owner = isRoot ? '4242:4242' : 'me';
   const daemon = Daemon.start(t, {
-    command: ['dist/scripts/ap-sysfs.js', 'mount', '--foreground', 'DIR', '--owner', owner],
+    command: mountCommand('--owner', owner),
   });
   t.match(await daemon.line(), /mounted on/);
   const as = isRoot ? 'setpriv --reuid 4242 --regid 4242 --clear-groups ' : '';

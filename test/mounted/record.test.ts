@@ -10,7 +10,7 @@ import { loadMachine } from '../../scripts/machine-file/index.js';
 import { parseRecord, printRecord, type RecordEntry } from '../../scripts/record/format.js';
 import { recordTree } from '../../scripts/record/walk.js';
 import { bootDescription, ROOT } from '../support/machine.js';
-import { cannotMount, Daemon, isRoot, PROJECT, shell } from '../support/mounted.js';
+import { cannotMount, Daemon, isRoot, mountCommand, PROJECT, shell } from '../support/mounted.js';
 
 const SCRIPT = join(PROJECT, 'scripts/record/ap-sysfs-record.sh');
 const home = mkdtempSync(join(tmpdir(), 'ap-sysfs-record-test-'));
@@ -24,9 +24,8 @@ writeFileSync(
 );
 
 async function mounted(t: Test, seconds = 60): Promise<string> {
-  const script = 'dist/scripts/ap-sysfs.js';
   const daemon = Daemon.start(t, {
-    command: [script, 'mount', '--foreground', '--machine', MACHINE, 'DIR'],
+    command: mountCommand('--machine', MACHINE),
     env: { AP_SYSFS_RUNTIME_DIR: join(home, 'run') },
     seconds,
   });

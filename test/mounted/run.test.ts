@@ -24,7 +24,8 @@ import { namespaceProblem } from '../../scripts/run/namespace.js';
 import { packaged } from '../../scripts/run/plan.js';
 import { preloadLibrary } from '../../scripts/run/recipes.js';
 import { findEmulator } from '../../scripts/run/s390x.js';
-import { cannotMount, isRoot, type Outcome, PROJECT, shell } from '../support/mounted.js';
+import { ASKED_TRANSPORT, cannotMount, isRoot, type Outcome, PROJECT, shell } from '../support/mounted.js';
+import { onlyDevFuse } from '../support/transport-differences.js';
 
 const COMMAND = join(PROJECT, 'dist/scripts/ap-sysfs.js');
 const home = mkdtempSync(join(tmpdir(), 'ap-sysfs-run-test-'));
@@ -46,8 +47,11 @@ interface User {
 const ME: User = { name: isRoot ? 'root' : 'an ordinary user', as: '', uid: process.getuid?.() ?? 0 };
 const USERS: readonly User[] = isRoot ? [ME, { name: 'an ordinary user', as: ORDINARY, uid: 4242 }] : [ME];
 
+const elsewhere = onlyDevFuse('mounted/run', ASKED_TRANSPORT);
+
 /** Why a user cannot run anything in name spaces here. */
 async function cannotRun({ as }: User): Promise<string | false> {
+  if (elsewhere) return elsewhere;
   if (as === '') return cannotMount() || namespaceProblem() || false;
   const tried = await shell(`${as} unshare --user --map-root-user --mount --pid --fork --mount-proc true`);
   if (tried.status !== 0) return `user 4242 cannot have name spaces: ${tried.stderr.trim()}`;
@@ -530,14 +534,14 @@ t.test('the procedures of the guides have their documented results', async (t) =
 });
 
 /** Without name spaces there is still something. */
-t.test('other recipes', { skip: cannotMount() }, async (t) => {
+t.test('other recipes', { skip: elsewhere || cannotMount() }, async (t) => {
   await t.test('env: the environment says where the machine is', async (t) => {
     const { status, stdout, stderr } = await inside(
       ME,
       `[ $SYSFS_ROOT = $AP_SYSFS ] && cat $SYSFS_ROOT/bus/ap/bindings; ls -d $MDEVCTL_ENV_ROOT/sys; exit 3`,
       '--recipe env',
     );
-    t.match(stdout, /^16\/16 \(complete\)\n\/tmp\/ap-sysfs-run-\w+\/sys\n$/);
+    t.match(stdout, /^16\/16 \(complete\)\n\S+\/ap-sysfs-run-\w+\/sys\n$/);
     t.equal(stderr, '');
     t.equal(status, 3);
     await nothingIsLeft(t, 'of the directory');
@@ -545,6 +549,36 @@ t.test('other recipes', { skip: cannotMount() }, async (t) => {
     await running.says(t, 'up\n');
     running.process.kill('SIGKILL');
     await nothingIsLeft(t, 'when run is killed: the daemon sees it');
+  });
+
+  await t.test('what a run and its daemon leave, both killed, the next run takes away', async (t) => {
+    const mounts = async (): Promise<string> =>
+      (await shell('grep -o "[^ ]*/ap-sysfs-run-[A-Za-z0-9]*/sys " /proc/self/mountinfo')).stdout;
+    for (const next of ['true', '--recipe env -- true']) {
+      const running = Running.start(
+        t,
+        line(
+          ME,
+          `run --recipe env -- bash -c 'echo "pid $(sed -n "s/^pid //p" $AP_SYSFS/kernel/debug/ap_sim/about)"; exec sleep ${MARK}'`,
+        ),
+      );
+      await running.says(t, /pid \d+\n/);
+      const other = Running.start(
+        t,
+        line(ME, `run --recipe env -- bash -c 'echo up; read x; cat $AP_SYSFS/bus/ap/bindings'`),
+      );
+      await other.says(t, 'up\n');
+      process.kill(Number(/pid (\d+)/.exec(running.out)?.[1]), 'SIGKILL');
+      running.process.kill('SIGKILL');
+      t.equal((await mounts()).split('\n').length, 3, 'it is there, and the other one');
+      t.match(await ap(ME, `run ${next}`), { status: 0, stderr: '' });
+      t.equal((await mounts()).split('\n').length, 2, 'only that of a run that lives');
+      other.process.stdin?.end('\n');
+      t.equal(await other.ended, 0, 'which has not noticed');
+      t.match(other.out, '16/16 (complete)');
+      await shell(`pkill -f 'sleep ${MARK}'`);
+      await nothingIsLeft(t, 'of both');
+    }
   });
 
   for (const recipe of ['env', ...(preloadLibrary() ? ['preload'] : [])])

@@ -7,9 +7,10 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import t, { type Test } from 'tap';
-import { cannotMount, Daemon, shell, TRANSPORT } from '../support/mounted.js';
+import { cannotMount, Daemon, mountCommand, shell, TRANSPORT } from '../support/mounted.js';
+import { onlyDevFuse } from '../support/transport-differences.js';
 
-const skip = cannotMount() || (TRANSPORT !== 'dev-fuse' && 'fuse-native passes no signals on');
+const skip = cannotMount() || onlyDevFuse('mounted/signals', TRANSPORT);
 const UUID = '11111111-1111-4111-8111-111111111111';
 
 interface Writer {
@@ -20,7 +21,7 @@ interface Writer {
 
 async function machine(t: Test, ...options: string[]): Promise<Daemon> {
   const daemon = Daemon.start(t, {
-    command: ['dist/scripts/ap-sysfs.js', 'mount', '--foreground', '--transport', TRANSPORT, ...options, 'DIR'],
+    command: mountCommand(...options),
   });
   t.match(await daemon.line(), /mounted on/);
   const setUp = `cd ${daemon.directory} && echo -0 > bus/ap/apmask

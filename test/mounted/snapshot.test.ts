@@ -5,7 +5,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
-import { cannotMount, cleanUp, isRoot, type Outcome, PROJECT, shell } from '../support/mounted.js';
+import { ASKED_TRANSPORT, cannotMount, cleanUp, isRoot, type Outcome, PROJECT, shell } from '../support/mounted.js';
 
 const U = '11111111-1111-4111-8111-111111111111';
 const home = mkdtempSync(join(tmpdir(), 'ap-sysfs-snapshot-'));
@@ -31,7 +31,7 @@ t.test('a machine between two tests', { skip: cannotMount() }, async (t) => {
     join(home, 'machine.yaml'),
     'adapters: [{id: 0-2, type: cex8, mode: cca}]\ndomains: {usage: [4, 6]}\nkernel: {version: 6.12}\n',
   );
-  t.match(await ap(`mount sys --machine machine.yaml ${OWNER}`), { status: 0 });
+  t.match(await ap(`mount sys --transport ${ASKED_TRANSPORT} --machine machine.yaml ${OWNER}`), { status: 0 });
   const look = async (): Promise<string> => {
     const files = 'bus/ap/apmask bus/ap/config_time devices/ap/card01/online devices/ap/card02/config bus/ap/ap_domain';
     const { stdout, stderr } = await shell(

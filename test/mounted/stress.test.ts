@@ -3,7 +3,7 @@
  * the wrong order, and in the end a machine that a sequential one explains.
  */
 import t from 'tap';
-import { cannotMount, Daemon, shell, TRANSPORT } from '../support/mounted.js';
+import { cannotMount, Daemon, mountCommand, shell } from '../support/mounted.js';
 import { type Client, READERS, runClient, WRITERS } from './stress-clients.js';
 
 const SECONDS = Number(process.env.STRESS_SECONDS ?? 8);
@@ -44,7 +44,7 @@ t.test(
   { skip: cannotMount(), timeout: (SECONDS + 120) * 1000 },
   async (t) => {
     const daemon = Daemon.start(t, {
-      command: ['dist/scripts/ap-sysfs.js', 'mount', '--foreground', '--transport', TRANSPORT, 'DIR'],
+      command: mountCommand(),
       seconds: SECONDS + 110,
     });
     t.match(await daemon.line(), /mounted on/);

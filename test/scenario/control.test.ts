@@ -237,7 +237,7 @@ t.test('guest: what fails is an errno, with the call in error', async (t) => {
   await s.guest(`start ${U1}`);
   t.match(await failing(s, 'guest', `start ${U1}`), ['EBUSY', /open \/dev\/vfio\/\d+: Device or resource busy/]);
   for (const [command, words] of [
-    ['start', /^start: the UUID is missing: start UUID$/m],
+    ['start', /^start: the UUID of an mdev is missing: start UUID$/m],
     [`start ${U1} fast`, /fast/],
     [`dance ${U1}`, /^unknown command "dance" \(known: start raw info irqinfo .*exit\)$/m],
     ['dance', /^unknown command "dance"/],

@@ -31,8 +31,11 @@ export function plainNode(...args: readonly string[]): [file: string, args: stri
   return ['env', ['-u', HOOKS, process.execPath, ...args]];
 }
 
-/** The transport of this run: what `auto` takes here; tests in mounted/fuse-native say otherwise. */
-export const TRANSPORT = chooseTransport((process.env.AP_SYSFS_TEST_TRANSPORT ?? 'auto') as TransportChoice);
+/** Which transport is to be tested: `auto`, unless the environment (npm run test:fuse-native) or fuse-native/ says so. */
+export const ASKED_TRANSPORT = (process.env.AP_SYSFS_TEST_TRANSPORT ?? 'auto') as TransportChoice;
+
+/** The one that this very process takes then. The command has more ways than that for ordinary users: ask it for `auto`. */
+export const TRANSPORT = chooseTransport(ASKED_TRANSPORT);
 
 /** Root of the clone; compiled tests live in dist/test/support. */
 export const PROJECT = fileURLToPath(new URL('../../../', import.meta.url));
@@ -47,6 +50,12 @@ export function cannotMount(): string | false {
   } catch {
     return 'no usable /dev/fuse';
   }
+}
+
+/** Arguments of node: a machine mounted on DIR over the transport of this run, by a command that stays. */
+export function mountCommand(...options: readonly string[]): string[] {
+  const script = join(PROJECT, 'dist/scripts/ap-sysfs.js');
+  return [script, 'mount', '--foreground', '--transport', ASKED_TRANSPORT, ...options, 'DIR'];
 }
 
 /** How a client ended. */

@@ -377,7 +377,7 @@ t.test('warnings', (t) => {
   ]);
   for (const line of ['ap.domain=300', 'ap.domain=6 ap.aqmask=+0-5'])
     t.match(warnings(`kernel:\n  command-line: ${line}`), [
-      /^2: kernel\.command-line: ap\.domain=\d+ is not a valid domain: the kernel complains and chooses one$/,
+      /^2: kernel\.command-line: ap\.domain=\d+ (?:is not in ap\.aqmask|is none of 0 to \d+): the kernel logs "\d+ is not a valid cryptographic domain" and chooses one$/,
     ]);
   t.same(
     warnings(

@@ -128,7 +128,7 @@ export class DevFuseTransport implements Transport {
 
   /** Mounts, and answers until the kernel has said hello. */
   async #connect(path: string, device: FuseDevice): Promise<void> {
-    const child = handedOver() ? inShell(['true'], 'ignore') : this.#mountCommand(path, device.fd);
+    const child = handedOver() ? inShell(['/bin/sh', '-c', ':'], 'ignore') : this.#mountCommand(path, device.fd);
     const Pipe = this.#options.reader === 'timer' ? undefined : pipeClassOf(child.stderr);
     const words = collect(child);
     const [status] = (await once(child, 'exit')) as [number | null];

@@ -1,4 +1,4 @@
 /** ../command.test.ts, over fuse-native. */
 import { overFuseNative } from '../../support/over-fuse-native.js';
 
-await overFuseNative(() => import('../command.test.js'));
+await overFuseNative(() => import('../command.test.js'), 'itself');

@@ -1,0 +1,4 @@
+/** ../libvirt.test.ts, over fuse-native. */
+import { overFuseNative } from '../../support/over-fuse-native.js';
+
+await overFuseNative(() => import('../libvirt.test.js'), 'command');

@@ -1,0 +1,4 @@
+/** ../mdevctl.test.ts, over fuse-native. */
+import { overFuseNative } from '../../support/over-fuse-native.js';
+
+await overFuseNative(() => import('../mdevctl.test.js'), 'command');

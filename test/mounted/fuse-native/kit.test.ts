@@ -1,0 +1,4 @@
+/** ../kit.test.ts, over fuse-native. */
+import { overFuseNative } from '../../support/over-fuse-native.js';
+
+await overFuseNative(() => import('../kit.test.js'), 'itself');

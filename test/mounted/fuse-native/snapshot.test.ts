@@ -1,0 +1,4 @@
+/** ../snapshot.test.ts, over fuse-native. */
+import { overFuseNative } from '../../support/over-fuse-native.js';
+
+await overFuseNative(() => import('../snapshot.test.js'), 'command');
