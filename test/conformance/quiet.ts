@@ -27,6 +27,8 @@ export interface QuietHost {
   answered(): number;
   /** How many programs wait for an answer to a file operation. */
   pending(): number;
+  /** Those of them who are inside the kernel still; the others' answers are on their way. */
+  inside(): ReadonlySet<number>;
   /** Does what can be done without time passing. */
   deliver(): Promise<unknown>;
 }
@@ -66,7 +68,10 @@ export class Quiet {
 
   /** What has run so far, in one string; undefined: something runs now. */
   #look(): string | undefined {
-    let text = `${this.#host.answered()}`;
+    const inside = this.#host.inside();
+    // An answer may have to wait for another thread.
+    if (this.#host.pending() > inside.size) return undefined;
+    let text = `${this.#host.answered()},${[...inside].join()}`;
     let blocked = 0;
     this.dozing = false;
     for (const pid of descendants(this.#top ?? 0))
