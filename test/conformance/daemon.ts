@@ -63,7 +63,7 @@ class Daemon {
     answered: () => (this.#transport?.stats().answered ?? 0) + (this.#sleepers?.served ?? 0),
     pending: () => this.#transport?.stats().pending ?? 0,
     inside: () => this.#ops?.clients ?? new Set(),
-    deliver: async () => this.#sleepers?.deliver(),
+    deliver: async () => (await this.#sleepers?.deliver()) ?? false,
   });
   #last: Snapshot = new Map();
   #pumping = false;

@@ -29,8 +29,8 @@ export interface QuietHost {
   pending(): number;
   /** Those of them who are inside the kernel still; the others' answers are on their way. */
   inside(): ReadonlySet<number>;
-  /** Does what can be done without time passing. */
-  deliver(): Promise<unknown>;
+  /** Wakes one program that can go on without time passing; false: there is none. */
+  deliver(): Promise<boolean>;
 }
 
 export class Quiet {
@@ -55,14 +55,15 @@ export class Quiet {
     const ticks = this.#ticks();
     let before: string | undefined;
     do {
-      await this.#host.deliver();
       const now = this.#look();
-      if (now !== undefined && now === before) return true;
+      // One after the other: each goes on until it waits again.
+      if (now !== undefined && now === before && !(await this.#host.deliver())) return true;
       before = now;
       await turn();
       await wait(GLANCE_MS);
       await turn();
     } while (this.#ticks() - ticks < PATIENCE_TICKS && performance.now() < end);
+    await this.#host.deliver();
     return false;
   }
 

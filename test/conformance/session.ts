@@ -223,10 +223,11 @@ export class Session {
   async #endStep(cmd: string, step: number): Promise<void> {
     await this.#killStep(step);
     await this.#ask('state', { since: 0 });
-    if ((await this.#line(LOOK_MS)) !== undefined) return;
+    await turn();
+    if (this.#lines.shift() !== undefined) return;
     // It waits uninterruptibly, as it did there; its end comes with a later step.
     for (const stepper of childrenOf(this.#stepper?.pid ?? 0)) process.kill(stepper, 'SIGUSR1');
-    if ((await this.#line(5000)) === undefined) throw new Error(`a step cannot be killed: ${cmd}`);
+    if ((await this.#line(HARD_LIMIT_MS)) === undefined) throw new Error(`a step cannot be killed: ${cmd}`);
   }
 
   /** Kills the step's process group, and lets those go who wait inside the kernel. `step`: as its namespace numbers it. */
