@@ -182,6 +182,10 @@ t.test('a later run that is not identical says where, and both texts', async (t)
       { field: 'uevents', expected: 'a@/x\nb@/y', got: 'b@/y\na@/x' },
     ],
   });
+  const page = htmlReport({ ...first, unlike: [found!] });
+  t.match(page, '7.2 01-x step 0, run 3');
+  t.match(page, '<h5>run 1</h5><pre><del>one</del></pre>');
+  t.match(htmlReport({ ...first, unlike: [] }), 'All runs are identical');
   t.match(unlikeText(3, [found!], false), '7.2 01-x 0 $ x\n    stdout\n      - "one"\n      + "two"');
   const judged = unlikeness(first, run({ stdout: 'one', uevents: [['a@/x'], ['b@/y']] }, { rules: ['ls-dates'] }), 2);
   t.match(judged, [{ differences: [{ field: 'verdict' }] }], 'also where the same came and another rule mattered');
