@@ -118,7 +118,7 @@ async function replayScenario(
   try {
     recording = loadRecording(fileOf(around.recordings, job), name);
   } catch (e) {
-    details.push(different(0, name, message(e)));
+    details.push(different(0, name, (e as Error).message));
     return end(1);
   }
   let session: Session | undefined;

@@ -141,6 +141,8 @@ t.test('recordings from anywhere, with fields missing', async (t) => {
     'a step that cannot be read counts, and is a different one',
   );
   t.throws(() => loadRecording(join(dir, '6.1/broken.json'), 'broken'), /no steps/);
+  writeFileSync(join(dir, '6.1/torn.json'), '{ "steps": [');
+  t.throws(() => loadRecording(join(dir, '6.1/torn.json'), 'torn'), /torn\.json: .*JSON/);
 });
 
 t.test('the page shows both sides, and nothing of them is markup', async (t) => {
