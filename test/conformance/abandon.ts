@@ -47,7 +47,8 @@ function abandon(status: number): never {
 }
 
 export function abandonOnSignals(): void {
-  for (const signal of SIGNALS) process.once(signal, () => abandon(statusOf(signal)));
+  // Also when it comes twice, to the group and from the parent: the second one must not end this halfway.
+  for (const signal of SIGNALS) process.on(signal, () => abandon(statusOf(signal)));
   // Who reads the report has gone.
   process.stdout.on('error', () => abandon(1));
 }

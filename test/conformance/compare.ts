@@ -6,7 +6,7 @@ import { type Pair, RULES, type RuleContext } from './rules.js';
 import { sameState } from './snapshot.js';
 
 export interface Difference {
-  readonly field: 'rc' | 'stdout' | 'stderr' | 'timeout' | 'uevents' | 'kmsg' | 'tree' | 'reason';
+  readonly field: 'rc' | 'stdout' | 'stderr' | 'timeout' | 'uevents' | 'kmsg' | 'tree' | 'reason' | 'verdict';
   /** Path in the tree, where it is about one. */
   readonly path?: string;
   readonly expected: string;
@@ -21,12 +21,12 @@ export interface StepVerdict {
 
 export function compareStep(expected: Effects, got: Effects, context: RuleContext): StepVerdict {
   let pair: Pair = { expected, got };
-  let differences = plainly(pair);
+  let differences = differencesOf(pair);
   const rules: string[] = [];
   for (const rule of RULES) {
     if (differences.length === 0) break;
     pair = rule.apply(pair, context);
-    const left = plainly(pair);
+    const left = differencesOf(pair);
     if (weight(left) < weight(differences)) rules.push(rule.name);
     differences = left;
   }
@@ -36,7 +36,8 @@ export function compareStep(expected: Effects, got: Effects, context: RuleContex
 const weight = (differences: readonly Difference[]): number =>
   differences.reduce((sum, { expected, got }) => sum + 1 + expected.length + got.length, 0);
 
-function plainly({ expected, got }: Pair): Difference[] {
+/** Without any rule. */
+export function differencesOf({ expected, got }: Pair): Difference[] {
   const out: Difference[] = [];
   const text = (field: 'stdout' | 'stderr'): void => {
     if (expected[field] !== got[field]) out.push({ field, expected: expected[field], got: got[field] });

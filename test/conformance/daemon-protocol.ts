@@ -23,8 +23,8 @@ export interface Requests {
   advance: { in: { ms: number }; out: null };
   /** The process whose descendants are the programs of the replay. */
   watch: { in: { pid: number }; out: null };
-  /** Waits until all programs wait (or never will). */
-  state: { in: null; out: ProgramState };
+  /** Waits until all programs wait (or never will). `since`: what had entered the kernel by then does not count. */
+  state: { in: { since: number }; out: ProgramState };
   /** Lets machine time pass until something happens, `most` ns at most; the result says how many. */
   next: { in: { most: number }; out: number };
   /** A fatal signal for whoever waits inside the kernel. */
@@ -41,8 +41,10 @@ export interface Requests {
 
 export interface ProgramState {
   readonly quiet: boolean;
-  /** How many wait inside the kernel. */
-  readonly pending: number;
+  /** Somebody waits inside the kernel who entered it since then. */
+  readonly inside: boolean;
+  /** The number of the last one who has entered it. */
+  readonly entered: number;
   /** Somebody waits for machine time. */
   readonly sleeps: boolean;
   /** Somebody waits for real time: a program that is not of this replay. */

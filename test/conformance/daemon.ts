@@ -11,9 +11,7 @@ import { standingClock } from '../../fs-tree/host/clock-host.js';
 import { hostCrypto } from '../../fs-tree/host/crypto.js';
 import { SeededRandom } from '../../fs-tree/host/random.js';
 import { TraceRing } from '../../fs-tree/host/trace.js';
-import type { Caller, FileNode, Node } from '../../fs-tree/kernfs/node.js';
-import type { OpenFile } from '../../fs-tree/kernfs/open-file.js';
-import { Ops } from '../../fs-tree/ops.js';
+import type { FileNode, Node } from '../../fs-tree/kernfs/node.js';
 import type { Transport } from '../../fs-tree/transport/transport.js';
 import { worldTree } from '../../fs-tree/world-tree.js';
 import type { Uevent } from '../../lib/driver-core/uevent.js';
@@ -29,6 +27,7 @@ import { DevDir } from './dev-dir.js';
 import { JiffyClock } from './jiffies.js';
 import { Quiet } from './quiet.js';
 import type { KmsgLine } from './recording.js';
+import { RECORDER, ReplayOps } from './replay-ops.js';
 import { SleepServer } from './sleep-server.js';
 import { compareSnapshots, type Snapshot, takeQuietSnapshot, takeSnapshot, utf8 } from './snapshot.js';
 import { createTransport } from './transports.js';
@@ -43,52 +42,12 @@ const nanoseconds = (ms: number): number => Math.round(ms * MS);
 /** When the modules are loaded, in machine time. */
 const MODULES_AT = 2000 * MS;
 
-const ROOT: Caller = { uid: 0, gid: 0, groups: [], pid: 1, comm: 'recorder' };
-
 /** What the recorded systems had beside the recorded trees: seen only as link counts in `ls -l`. */
 const OTHER_DIRECTORIES = {
   '7.2': { '/bus': 24, '/class': 30, '/devices': 9, '/devices/virtual/misc': 6, '/module': 53 },
   '6.12': { '/bus': 22, '/class': 29, '/devices': 8, '/devices/virtual/misc': 5, '/module': 51 },
   '6.1': { '/bus': 22, '/class': 29, '/devices': 8, '/devices/virtual/misc': 4, '/module': 39 },
 };
-
-/** fuse-native cannot say who calls: in a replay it is nearly always bash, and its signals come from the runner. */
-class ReplayOps extends Ops {
-  #fatal = new AbortController();
-  /** Reads and writes that have not returned. */
-  inside = 0;
-  /** Called when one begins. */
-  onEnter: () => void = () => undefined;
-
-  interrupt(): void {
-    this.#fatal.abort();
-    this.#fatal = new AbortController();
-  }
-
-  override read(caller: Caller, file: OpenFile, offset: number, length: number): Promise<string> {
-    return this.#counted(super.read(this.#as(caller), file, offset, length));
-  }
-
-  override write(caller: Caller, file: OpenFile, bytes: string, offset = 0): Promise<number> {
-    return this.#counted(super.write(this.#as(caller), file, bytes, offset));
-  }
-
-  async #counted<T>(operation: Promise<T>): Promise<T> {
-    this.inside++;
-    this.onEnter();
-    try {
-      return await operation;
-    } finally {
-      this.inside--;
-    }
-  }
-
-  #as(caller: Caller): Caller {
-    if (caller.comm !== 'mount') return caller;
-    const signal = caller.signal ? AbortSignal.any([caller.signal, this.#fatal.signal]) : this.#fatal.signal;
-    return { ...caller, comm: 'bash', signal };
-  }
-}
 
 class Daemon {
   readonly #clock: JiffyClock;
@@ -103,7 +62,8 @@ class Daemon {
   readonly #quiet = new Quiet({
     answered: () => (this.#transport?.stats().answered ?? 0) + (this.#sleepers?.served ?? 0),
     pending: () => this.#transport?.stats().pending ?? 0,
-    deliver: async () => this.#sleepers?.deliver(),
+    inside: () => this.#ops?.clients ?? new Set(),
+    deliver: async () => (await this.#sleepers?.deliver()) ?? false,
   });
   #last: Snapshot = new Map();
   #pumping = false;
@@ -161,11 +121,11 @@ class Daemon {
       onBug: (error, during) => this.#bugs.push(`${during.op}: ${story(error)}`),
     });
     this.#clock.mode = 'manual';
-    this.#ops.onEnter = () => void this.#pump();
+    this.#ops.onOwnWait = () => void this.#pump();
     if (request.mountPoint) {
       this.#sleepers = new SleepServer(join(request.mountPoint, '..', 'sleep.sock'), this.#clock, {
         quiet: () => this.#quiet.wait(),
-        inside: () => this.ops.inside,
+        inside: () => this.ops.clients.size + this.ops.own.size,
         interrupt: () => this.ops.interrupt(),
         closeLoad: (id) => void this.control({ file: 'load', line: `close ${id}` }),
         openNode: async (major, minor) => {
@@ -210,7 +170,6 @@ class Daemon {
 
   async advance({ ms }: { ms: number }): Promise<null> {
     await this.#passUntil(this.#clock.now() + nanoseconds(ms));
-    void this.#pump();
     return null;
   }
 
@@ -219,17 +178,17 @@ class Daemon {
     return null;
   }
 
-  async state(): Promise<Requests['state']['out']> {
+  async state({ since }: Requests['state']['in']): Promise<Requests['state']['out']> {
     const quiet = await this.#quiet.wait();
-    const pending = this.#transport?.stats().pending ?? 0;
-    return { quiet, pending, sleeps: this.#sleepers?.waits ?? false, dozes: this.#quiet.dozing };
+    const { clients, entered } = this.ops;
+    const inside = [...clients].some((number) => number > since);
+    return { quiet, inside, entered, sleeps: this.#sleepers?.waits ?? false, dozes: this.#quiet.dozing };
   }
 
   async next({ most }: { most: number }): Promise<number> {
     const begun = this.#clock.now();
     const events = [this.#sleepers?.nextWake, this.#clock.pendingTimers()[0]?.expires].filter((e) => e !== undefined);
     await this.#passUntil(Math.max(begun, Math.min(...events, begun + most)));
-    void this.#pump();
     return this.#clock.now() - begun;
   }
 
@@ -239,15 +198,15 @@ class Daemon {
   }
 
   async control({ file, line }: Requests['control']['in']): Promise<Requests['control']['out']> {
-    const open = this.ops.open(ROOT, this.#find(`kernel/debug/ap_sim/${file}`), 2);
+    const open = this.ops.open(RECORDER, this.#find(`kernel/debug/ap_sim/${file}`), 2);
     const text = `json ${line}`;
-    await this.ops.write(ROOT, open, text);
-    return JSON.parse(await this.ops.read(ROOT, open, text.length, 1 << 20)) as Requests['control']['out'];
+    await this.ops.write(RECORDER, open, text);
+    return JSON.parse(await this.ops.read(RECORDER, open, text.length, 1 << 20)) as Requests['control']['out'];
   }
 
   async write({ path, text }: Requests['write']['in']): Promise<string | null> {
     try {
-      await this.ops.write(ROOT, this.ops.open(ROOT, this.#find(path), 1), text);
+      await this.ops.write(RECORDER, this.ops.open(RECORDER, this.#find(path), 1), text);
       return null;
     } catch (e) {
       if (isKernelError(e)) return e.errno;
@@ -274,12 +233,14 @@ class Daemon {
     for (;;) {
       await this.#clock.idle();
       await this.#clock.idle();
-      const waiting = this.#clock.pendingTimers().some((timer) => !timer.background);
-      if (!waiting || this.#clock.now() >= end) return;
+      if (!this.#foregroundTimer() || this.#clock.now() >= end) return;
     }
   }
 
-  /** As long as somebody is inside the kernel and waits for a timer, time jumps to the next one. */
+  /**
+   * Time passes for the replay's own operations that wait for a timer: it jumps to the next one.
+   * For programs it does not: the session lets it pass, and nobody else at the same time.
+   */
   async #pump(): Promise<void> {
     if (this.#pumping) return;
     this.#pumping = true;
@@ -287,21 +248,21 @@ class Daemon {
       for (;;) {
         await this.#clock.idle();
         await this.#clock.idle();
-        if (!this.#somebodyWaits()) return;
+        const before = [...this.ops.own];
+        if (before.length === 0 || !this.#foregroundTimer()) return;
         // Others may still have something to do at this time.
         await this.#quiet.wait();
-        if (!this.#somebodyWaits()) continue;
-        const next = this.#clock.pendingTimers()[0]?.expires ?? 0;
-        await this.#passUntil(next);
+        if (!before.some((number) => this.ops.own.has(number)) || !this.#foregroundTimer()) continue;
+        await this.#passUntil(this.#clock.pendingTimers()[0]?.expires ?? 0);
       }
     } finally {
       this.#pumping = false;
     }
   }
 
-  /** Is somebody inside the kernel, and somebody waits for a timer? */
-  #somebodyWaits(): boolean {
-    return this.ops.inside > 0 && this.#clock.pendingTimers().some((timer) => !timer.background);
+  /** Does somebody wait for a timer? */
+  #foregroundTimer(): boolean {
+    return this.#clock.pendingTimers().some((timer) => !timer.background);
   }
 
   async #passUntil(time: number): Promise<void> {
@@ -311,7 +272,7 @@ class Daemon {
 
   #find(path: string): FileNode {
     let node: Node = this.ops.root;
-    for (const name of path.split('/')) node = this.ops.lookup(ROOT, node, name);
+    for (const name of path.split('/')) node = this.ops.lookup(RECORDER, node, name);
     return node as FileNode;
   }
 }

@@ -5,7 +5,14 @@
  * shown whole, since a reader wants to search in them.
  */
 import type { Difference } from './compare.js';
-import { type Report, rulesThatMattered, type ScenarioReport, type StepReport, total } from './report.js';
+import {
+  type Report,
+  rulesThatMattered,
+  type ScenarioReport,
+  type StepReport,
+  total,
+  type UnlikeStep,
+} from './report.js';
 
 export function htmlReport(report: Report): string {
   const kernels = [...new Set(report.scenarios.map((one) => one.kernel))];
@@ -27,6 +34,7 @@ ${summary(report, kernels)}
 <h2>Differences</h2>
 ${different.length === 0 ? '<p class="fine">Nothing differs.</p>' : different.map(differences).join('\n')}
 </section>
+${laterRuns(report)}
 <section>
 <h2>Scenarios</h2>
 ${matrix(report, kernels)}
@@ -95,16 +103,33 @@ function step({ step, cmd, differences, rules }: StepReport): string {
   const by = rules.length > 0 ? `<p class="rules">matched by rule: ${text(rules.join(', '))}</p>` : '';
   return `<details open>
 <summary><span class="at">step ${step}</span> <code>${text(cmd)}</code></summary>
-${differences.map(sideBySide).join('\n')}
+${differences.map((one) => sideBySide(one)).join('\n')}
 ${by}</details>`;
 }
 
-function sideBySide({ field, path, expected, got }: Difference): string {
+/** Of several runs of the same: what was not identical. */
+function laterRuns({ unlike }: Report): string {
+  if (!unlike) return '';
+  const found = unlike.map(unlikeStep).join('\n');
+  return `<section>
+<h2>Runs</h2>
+${unlike.length === 0 ? '<p class="fine">All runs are identical.</p>' : found}
+</section>`;
+}
+
+function unlikeStep({ run, kernel, scenario, step, cmd, differences }: UnlikeStep): string {
+  return `<details open>
+<summary><span class="at">${text(kernel)} ${text(scenario)} step ${step}, run ${run}</span> <code>${text(cmd)}</code></summary>
+${differences.map((one) => sideBySide(one, 'run 1', `run ${run}`)).join('\n')}
+</details>`;
+}
+
+function sideBySide({ field, path, expected, got }: Difference, here = 'expected', there = 'got'): string {
   const [left, right] = marked(expected, got);
   return `<div class="pair">
 <h4>${text(field)}${path === undefined ? '' : ` <code>${text(path)}</code>`}</h4>
-<div class="side"><h5>expected</h5><pre>${left}</pre></div>
-<div class="side"><h5>got</h5><pre>${right}</pre></div>
+<div class="side"><h5>${here}</h5><pre>${left}</pre></div>
+<div class="side"><h5>${there}</h5><pre>${right}</pre></div>
 </div>`;
 }
 

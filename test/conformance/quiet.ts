@@ -27,8 +27,10 @@ export interface QuietHost {
   answered(): number;
   /** How many programs wait for an answer to a file operation. */
   pending(): number;
-  /** Does what can be done without time passing. */
-  deliver(): Promise<unknown>;
+  /** Those of them who are inside the kernel still; the others' answers are on their way. */
+  inside(): ReadonlySet<number>;
+  /** Wakes one program that can go on without time passing; false: there is none. */
+  deliver(): Promise<boolean>;
 }
 
 export class Quiet {
@@ -53,20 +55,24 @@ export class Quiet {
     const ticks = this.#ticks();
     let before: string | undefined;
     do {
-      await this.#host.deliver();
       const now = this.#look();
-      if (now !== undefined && now === before) return true;
+      // One after the other: each goes on until it waits again.
+      if (now !== undefined && now === before && !(await this.#host.deliver())) return true;
       before = now;
       await turn();
       await wait(GLANCE_MS);
       await turn();
     } while (this.#ticks() - ticks < PATIENCE_TICKS && performance.now() < end);
+    await this.#host.deliver();
     return false;
   }
 
   /** What has run so far, in one string; undefined: something runs now. */
   #look(): string | undefined {
-    let text = `${this.#host.answered()}`;
+    const inside = this.#host.inside();
+    // An answer may have to wait for another thread.
+    if (this.#host.pending() > inside.size) return undefined;
+    let text = `${this.#host.answered()},${[...inside].join()}`;
     let blocked = 0;
     this.dozing = false;
     for (const pid of descendants(this.#top ?? 0))

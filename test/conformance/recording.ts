@@ -86,7 +86,7 @@ const NOTHING: Step = {
 
 /** Reads a recording; what is not in it is as usual. @throws Error no recording */
 export function loadRecording(file: string, name: string): Recording {
-  const raw = JSON.parse(readFileSync(file, 'utf8')) as Partial<Record<keyof Recording, unknown>> | null;
+  const raw = parse(file) as Partial<Record<keyof Recording, unknown>> | null;
   if (!Array.isArray(raw?.steps)) throw new Error(`${file}: no steps`);
   const textOf = (key: keyof Recording, separator: string): string =>
     [raw[key] ?? ''].flat().map(String).join(separator);
@@ -101,6 +101,14 @@ export function loadRecording(file: string, name: string): Recording {
     steps: raw.steps.map(readStep),
     name,
   };
+}
+
+function parse(file: string): unknown {
+  try {
+    return JSON.parse(readFileSync(file, 'utf8'));
+  } catch (e) {
+    throw new Error(`${file}: ${(e as Error).message}`);
+  }
 }
 
 const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null;

@@ -11,7 +11,7 @@ import { abandonOnSignals, SIGNALS, statusOf, watchParent } from './abandon.js';
 import { htmlReport } from './html.js';
 import { packageRoot } from './package-root.js';
 import { findRecordings, KERNELS } from './recording.js';
-import { type Report, scenarioText, summaryText, unlikeness } from './report.js';
+import { jsonText, type Report, scenarioText, summaryText, type UnlikeStep, unlikeness, unlikeText } from './report.js';
 import { type Job, replayAll } from './run.js';
 import { TRANSPORT_NAMES, transportName } from './transports.js';
 
@@ -115,24 +115,23 @@ async function main(options: Options): Promise<number> {
   const shown = (one: Report['scenarios'][number]): void => {
     if (!options.json) console.log(scenarioText(one, options.verbose));
   };
-  const report = await replayAll(jobs, options, shown);
-  const unlike = await repeated(jobs, options, report);
+  const first = await replayAll(jobs, options, shown);
+  const unlike = await repeated(jobs, options, first);
+  const report = options.repeat > 1 ? { ...first, unlike } : first;
   if (options.html !== undefined) writeFileSync(options.html, htmlReport(report));
-  console.log(options.json ? JSON.stringify(report, null, 1) : summaryText(report));
-  for (const line of unlike) console.error(line);
+  console.log(options.json ? jsonText(report) : summaryText(report));
   if (report.steps === 0) throw new UsageError('no recording has a step');
   return report.equal === report.steps && unlike.length === 0 ? 0 : 1;
 }
 
 /** Replays it all again; what came out unlike the first time. */
-async function repeated(jobs: readonly Job[], options: Options, first: Report): Promise<string[]> {
-  const unlike: string[] = [];
+async function repeated(jobs: readonly Job[], options: Options, first: Report): Promise<UnlikeStep[]> {
+  const unlike: UnlikeStep[] = [];
   for (let run = 2; run <= options.repeat; run++) {
     const again = await replayAll(jobs, options, () => undefined);
-    const found = unlikeness(first, again);
-    if (!options.json)
-      console.log(`run ${run}: ${found.length === 0 ? 'identical' : `${found.length} steps unlike run 1`}`);
-    unlike.push(...found.map((text) => `run ${run}: ${text}`));
+    const found = unlikeness(first, again, run);
+    if (!options.json) console.log(unlikeText(run, found, options.verbose));
+    unlike.push(...found);
   }
   return unlike;
 }

@@ -1,7 +1,9 @@
 /**
  * What came of a replay, for people and for programs.
  */
-import type { Difference } from './compare.js';
+import { createHash } from 'node:crypto';
+import { type Difference, differencesOf } from './compare.js';
+import type { Effects } from './recording.js';
 
 export interface StepReport {
   readonly step: number;
@@ -11,6 +13,18 @@ export interface StepReport {
   readonly differences: readonly Difference[];
   /** Of all that the step did here, equal or not, without what differs from run to run (process ids, dates). */
   readonly digest: string;
+  /** That itself; not in the JSON. Missing where the step was not replayed. */
+  readonly came?: Effects;
+}
+
+/** A step that came out unlike in a later run of the same: `expected` is what came in run 1. */
+export interface UnlikeStep {
+  readonly run: number;
+  readonly kernel: string;
+  readonly scenario: string;
+  readonly step: number;
+  readonly cmd: string;
+  readonly differences: readonly Difference[];
 }
 
 export interface ScenarioReport {
@@ -25,6 +39,17 @@ export interface Report {
   readonly steps: number;
   readonly equal: number;
   readonly scenarios: readonly ScenarioReport[];
+  /** Of several runs: what was not identical. */
+  readonly unlike?: readonly UnlikeStep[];
+}
+
+export function digestOf(came: Effects): string {
+  return createHash('sha256').update(JSON.stringify(came)).digest('hex').slice(0, 16);
+}
+
+/** For programs: without what came of equal steps. */
+export function jsonText(report: Report): string {
+  return JSON.stringify(report, (key, value) => (key === 'came' ? undefined : value), 1);
 }
 
 export function total(scenarios: readonly ScenarioReport[]): Report {
@@ -42,13 +67,25 @@ export function rulesThatMattered(report: Report): [name: string, steps: string[
 }
 
 /** Steps that came out unlike in another run of the same. */
-export function unlikeness(first: Report, again: Report): string[] {
-  return first.scenarios.flatMap((one, n) => {
-    const other = again.scenarios[n];
-    return one.details
-      .filter((step, at) => JSON.stringify(step) !== JSON.stringify(other?.details[at]))
-      .map(({ step, cmd }) => `${one.kernel} ${one.name} step ${step} $ ${cut(cmd, 100)}`);
-  });
+export function unlikeness(first: Report, again: Report, run: number): UnlikeStep[] {
+  return first.scenarios.flatMap(({ kernel, name, details }, n) =>
+    details.flatMap((one, at) => {
+      const other = again.scenarios[n]?.details[at];
+      const { step, cmd } = one;
+      const found = { run, kernel, scenario: name, step, cmd };
+      return other && verdict(one) === verdict(other) ? [] : [{ ...found, differences: betweenRuns(one, other) }];
+    }),
+  );
+}
+
+/** Everything that a report says of a step. */
+const verdict = ({ came: _came, ...step }: StepReport): string => JSON.stringify(step);
+
+function betweenRuns(one: StepReport, other: StepReport | undefined): Difference[] {
+  const came = one.came && other?.came ? differencesOf({ expected: one.came, got: other.came }) : [];
+  if (came.length > 0) return came;
+  // The same came, and was judged otherwise; or it did not come to that.
+  return [{ field: 'verdict', expected: verdict(one), got: other ? verdict(other) : 'no such step' }];
 }
 
 const percent = (equal: number, steps: number): string =>
@@ -65,15 +102,28 @@ export function scenarioText(one: ScenarioReport, verbose: boolean): string {
       continue;
     }
     lines.push(`  DIFFERENT ${step} $ ${cut(cmd, 160)}`);
-    const shown = verbose ? differences : differences.slice(0, 6);
-    const length = verbose ? 4000 : 300;
-    for (const { field, path, expected, got } of shown) {
-      lines.push(`    ${field}${path ? ` ${path}` : ''}`);
-      lines.push(`      - ${cut(JSON.stringify(expected), length)}`);
-      lines.push(`      + ${cut(JSON.stringify(got), length)}`);
-    }
-    if (differences.length > shown.length) lines.push(`    ... and ${differences.length - shown.length} more`);
+    lines.push(...differenceLines(differences, verbose));
   }
+  return lines.join('\n');
+}
+
+function differenceLines(differences: readonly Difference[], verbose: boolean): string[] {
+  const shown = verbose ? differences : differences.slice(0, 6);
+  const length = verbose ? 4000 : 300;
+  const lines = shown.flatMap(({ field, path, expected, got }) => [
+    `    ${field}${path ? ` ${path}` : ''}`,
+    `      - ${cut(JSON.stringify(expected), length)}`,
+    `      + ${cut(JSON.stringify(got), length)}`,
+  ]);
+  const more = differences.length - shown.length;
+  return more > 0 ? [...lines, `    ... and ${more} more`] : lines;
+}
+
+/** Lines of a later run: what it did unlike run 1 (-: run 1, +: this one). */
+export function unlikeText(run: number, unlike: readonly UnlikeStep[], verbose: boolean): string {
+  const lines = [`run ${run}: ${unlike.length === 0 ? 'identical' : `${unlike.length} steps unlike run 1`}`];
+  for (const { kernel, scenario, step, cmd, differences } of unlike)
+    lines.push(`  UNLIKE ${kernel} ${scenario} ${step} $ ${cut(cmd, 160)}`, ...differenceLines(differences, verbose));
   return lines.join('\n');
 }
 

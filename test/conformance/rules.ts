@@ -310,13 +310,11 @@ const overrun: Rule = {
   },
 };
 
-/** What a step did, as text, without what two runs of the same replay may do differently. */
-export function plainEffects(effects: Effects, context: RuleContext): string {
+/** What a step did, without what two runs of the same replay may do differently. */
+export function plainEffects(effects: Effects, context: RuleContext): Effects {
   const { near: _near, ...alone } = context;
-  return JSON.stringify(
-    [pids, addresses, dates, times].reduce((pair, rule) => rule.apply(pair, alone), { expected: effects, got: effects })
-      .got,
-  );
+  const same: Pair = { expected: effects, got: effects };
+  return [pids, addresses, dates, times].reduce((pair, rule) => rule.apply(pair, alone), same).got;
 }
 
 export const RULES: readonly Rule[] = [

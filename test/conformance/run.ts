@@ -1,7 +1,6 @@
 /**
  * Plays scenarios, several at a time, and judges every step.
  */
-import { createHash } from 'node:crypto';
 import { chmodSync, mkdtempSync, statSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -20,7 +19,7 @@ import {
   type Step,
   scenarioMatcher,
 } from './recording.js';
-import { type Report, type ScenarioReport, type StepReport, total } from './report.js';
+import { digestOf, type Report, type ScenarioReport, type StepReport, total } from './report.js';
 import { type Pair, plainEffects, type RuleContext } from './rules.js';
 import { type Got, Session } from './session.js';
 import { type StepTimes, timeline, uptime } from './timeline.js';
@@ -119,7 +118,7 @@ async function replayScenario(
   try {
     recording = loadRecording(fileOf(around.recordings, job), name);
   } catch (e) {
-    details.push(different(0, name, message(e)));
+    details.push(different(0, name, (e as Error).message));
     return end(1);
   }
   let session: Session | undefined;
@@ -178,8 +177,9 @@ function judge(step: Step, got: Got, context: RuleContext, clients: Clients): St
     ...got.bugs.map((bug) => ({ field: 'reason' as const, expected: 'no bug', got: bug })),
     ...differences,
   ];
-  const digest = createHash('sha256').update(plainEffects(got, context)).digest('hex').slice(0, 16);
-  return { step: context.step, cmd: step.cmd, equal: all.length === 0, rules, differences: all, digest };
+  const came = plainEffects(got, context);
+  const digest = digestOf(came);
+  return { step: context.step, cmd: step.cmd, equal: all.length === 0, rules, differences: all, digest, came };
 }
 
 const different = (step: number, cmd: string, reason: string): StepReport => ({

@@ -190,7 +190,7 @@ export class Session {
   async #run(cmd: string): Promise<{ rc: number; timeout: boolean }> {
     const bytes = Buffer.from(cmd);
     // Steps before may have left somebody inside the kernel.
-    const { pending: inBackground } = await this.#ask('state', null);
+    const { entered: since } = await this.#ask('state', { since: 0 });
     this.#stepper?.stdin?.write(Buffer.concat([Buffer.from(`${bytes.length}\n`), bytes]));
     const begun = await this.#line(HARD_LIMIT_MS);
     const started = Date.now();
@@ -200,7 +200,7 @@ export class Session {
       const line = await this.#line(wait);
       if (line !== undefined) return { rc: Number(line.split(' ')[1]), timeout: false };
       wait = LOOK_MS;
-      const { quiet, pending, sleeps, dozes } = await this.#ask('state', null);
+      const { quiet, inside, sleeps, dozes } = await this.#ask('state', { since });
       // What the stepper has said before it was quiet is here after a turn of the event loop.
       await turn();
       if (this.#lines.length > 0) continue;
@@ -208,7 +208,7 @@ export class Session {
         await this.#ask('advance', { ms: DOZE_MS });
         passed += DOZE_MS * MS;
         wait = DOZE_MS;
-      } else if (quiet && (pending > inBackground || sleeps)) {
+      } else if (quiet && (inside || sleeps)) {
         // Everybody waits: so time passes until something happens.
         passed += await this.#ask('next', { most: Math.min(SECOND, STEP_LIMIT - passed) });
         wait = 0;
@@ -222,11 +222,12 @@ export class Session {
 
   async #endStep(cmd: string, step: number): Promise<void> {
     await this.#killStep(step);
-    await this.#ask('state', null);
-    if ((await this.#line(LOOK_MS)) !== undefined) return;
+    await this.#ask('state', { since: 0 });
+    await turn();
+    if (this.#lines.shift() !== undefined) return;
     // It waits uninterruptibly, as it did there; its end comes with a later step.
     for (const stepper of childrenOf(this.#stepper?.pid ?? 0)) process.kill(stepper, 'SIGUSR1');
-    if ((await this.#line(5000)) === undefined) throw new Error(`a step cannot be killed: ${cmd}`);
+    if ((await this.#line(HARD_LIMIT_MS)) === undefined) throw new Error(`a step cannot be killed: ${cmd}`);
   }
 
   /** Kills the step's process group, and lets those go who wait inside the kernel. `step`: as its namespace numbers it. */

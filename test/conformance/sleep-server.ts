@@ -70,11 +70,14 @@ export class SleepServer {
     return this.#next()?.until;
   }
 
-  /** Tells programs whose request is over; true: there were some. */
+  /** Tells one program whose request is over, the one that has opened its node first; false: there is none. */
   async deliver(): Promise<boolean> {
-    const before = this.#loads.size;
-    for (const [id, over] of [...this.#loads]) if (!(await this.#host.loadPending(id))) over();
-    return this.#loads.size < before;
+    for (const [id, over] of [...this.#loads].sort(([a], [b]) => Number(a) - Number(b)))
+      if (!(await this.#host.loadPending(id))) {
+        over();
+        return true;
+      }
+    return false;
   }
 
   /** Lets machine time pass, one after the other; who sleeps wakes on the way, and acts before it goes on. */

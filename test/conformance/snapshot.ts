@@ -5,11 +5,12 @@
  * takes the same through a mount.
  */
 
-import type { Caller, DirNode, FileNode, Node } from '../../fs-tree/kernfs/node.js';
+import type { DirNode, FileNode, Node } from '../../fs-tree/kernfs/node.js';
 import type { Ops } from '../../fs-tree/ops.js';
 import { isKernelError } from '../../lib/errno.js';
 import type { Kernel } from '../../lib/kernel.js';
 import type { Change, PathState } from './recording.js';
+import { RECORDER } from './replay-ops.js';
 
 /** Directories below /sys that the recorder walked; /dev comes from the kernel's own list of nodes. */
 export const SYS_ROOTS = [
@@ -53,10 +54,8 @@ export interface SnapshotOptions {
   readonly nlink?: boolean;
 }
 
-const ROOT: Caller = { uid: 0, gid: 0, groups: [], pid: 1, comm: 'recorder' };
-
-/** How long a show may take at least, in real time, before it counts as hanging; the recorder would have hung. */
-const SHOW_LIMIT_MS = 2000;
+/** How long a show may take at least, in real time of a busy host, before it counts as hanging; the recorder would have hung. */
+const SHOW_LIMIT_MS = 60_000;
 
 export async function takeSnapshot(ops: Ops, kernel: Kernel, options: SnapshotOptions = {}): Promise<Snapshot> {
   return new Walker(ops, kernel, options).run();
@@ -114,7 +113,7 @@ class Walker {
   #find(path: string): Node | undefined {
     let node: Node = this.ops.root;
     try {
-      for (const name of path.split('/')) node = this.ops.lookup(ROOT, node, name);
+      for (const name of path.split('/')) node = this.ops.lookup(RECORDER, node, name);
     } catch (e) {
       if (isKernelError(e)) return undefined;
       throw e;
@@ -154,20 +153,20 @@ class Walker {
       else await this.#file(path, node);
       return;
     }
-    this.#found.set(path, { ...this.#common(node), target: utf8(this.ops.readlink(ROOT, node)) });
+    this.#found.set(path, { ...this.#common(node), target: utf8(this.ops.readlink(RECORDER, node)) });
   }
 
   async #directory(path: string, node: DirNode): Promise<void> {
-    const stat = this.ops.getattr(ROOT, node);
+    const stat = this.ops.getattr(RECORDER, node);
     this.#found.set(path, { ...this.#common(node), ...(this.options.nlink && { size: stat.size, nlink: stat.nlink }) });
     if (this.options.withoutSections && /^\/sys\/module\/\w+\/(?:sections|notes)$/.test(path)) return;
-    const names = this.ops.readdir(ROOT, node).map((entry) => entry.name);
+    const names = this.ops.readdir(RECORDER, node).map((entry) => entry.name);
     for (const name of names.sort()) {
       // A device may be called so (zcrypt nodes); nobody can look at it.
       if (name === '.' || name === '..') continue;
       let child: Node;
       try {
-        child = this.ops.lookup(ROOT, node, name);
+        child = this.ops.lookup(RECORDER, node, name);
       } catch {
         continue;
       }
@@ -176,7 +175,7 @@ class Walker {
   }
 
   async #file(path: string, node: FileNode): Promise<void> {
-    const common = { ...this.#common(node), size: this.ops.getattr(ROOT, node).size };
+    const common = { ...this.#common(node), size: this.ops.getattr(RECORDER, node).size };
     const name = baseName(path);
     const skip = (!this.options.cardTalking && CARD_TALKING.has(name)) || (this.options.notapq && TAPQ.test(name));
     if (skip) this.#found.set(path, { ...common, skipped: true });
@@ -186,7 +185,7 @@ class Walker {
   async #read(node: FileNode): Promise<Partial<PathState>> {
     let file: ReturnType<Ops['open']>;
     try {
-      file = this.ops.open(ROOT, node, 0);
+      file = this.ops.open(RECORDER, node, 0);
     } catch (e) {
       return { open_errno: errnoOf(e) };
     }
@@ -194,7 +193,7 @@ class Walker {
     try {
       const bytes = await new Promise<string>((resolve, reject) => {
         this.#giveUp = () => reject(new Error('show hangs'));
-        this.ops.read(ROOT, file, 0, 1 << 20).then(resolve, reject);
+        this.ops.read(RECORDER, file, 0, 1 << 20).then(resolve, reject);
       });
       return { content: utf8(bytes) };
     } catch (e) {
@@ -203,7 +202,7 @@ class Walker {
   }
 
   #common(node: Node): PathState {
-    const { mode, uid, gid } = this.ops.getattr(ROOT, node);
+    const { mode, uid, gid } = this.ops.getattr(RECORDER, node);
     return { type: node.kind, mode: octal(mode & 0o7777), uid, gid };
   }
 }

@@ -8,7 +8,16 @@ import { compareStep } from './compare.js';
 import { htmlReport } from './html.js';
 import { wheelExpiry } from './jiffies.js';
 import { DEFAULT_HARDWARE, type Effects, findRecordings, kernelDirectory, loadRecording } from './recording.js';
-import { rulesThatMattered, total, unlikeness } from './report.js';
+import {
+  digestOf,
+  jsonText,
+  type Report,
+  rulesThatMattered,
+  type StepReport,
+  total,
+  unlikeness,
+  unlikeText,
+} from './report.js';
 import { timeline } from './timeline.js';
 
 const nothing: Effects = { rc: 0, stdout: '', stderr: '', timeout: false, changes: [], uevents: [], kmsg: [] };
@@ -132,6 +141,8 @@ t.test('recordings from anywhere, with fields missing', async (t) => {
     'a step that cannot be read counts, and is a different one',
   );
   t.throws(() => loadRecording(join(dir, '6.1/broken.json'), 'broken'), /no steps/);
+  writeFileSync(join(dir, '6.1/torn.json'), '{ "steps": [');
+  t.throws(() => loadRecording(join(dir, '6.1/torn.json'), 'torn'), /torn\.json: .*JSON/);
 });
 
 t.test('the page shows both sides, and nothing of them is markup', async (t) => {
@@ -154,9 +165,33 @@ t.test('the page shows both sides, and nothing of them is markup', async (t) => 
   t.match(page, '1 of 2 steps equal');
   t.notMatch(page, /<script|https?:/);
   t.same(rulesThatMattered(report), [['process-ids', ['7.2 01-x 0']]]);
-  const again = total([{ ...report.scenarios[0]!, details: [details[0]!, { ...details[1]!, digest: 'c' }] }]);
-  t.same(unlikeness(report, report), []);
-  t.equal(unlikeness(report, again).length, 1, 'two runs that differ anywhere are not the same');
+});
+
+t.test('a later run that is not identical says where, and both texts', async (t) => {
+  const run = (came: Partial<Effects>, more: Partial<StepReport> = {}): Report => {
+    const all = { ...nothing, ...came };
+    const step = { step: 0, cmd: 'x', equal: true, rules: [], differences: [], digest: digestOf(all), came: all };
+    return total([{ kernel: '7.2', name: '01-x', steps: 1, equal: 1, details: [{ ...step, ...more }] }]);
+  };
+  const first = run({ stdout: 'one', uevents: [['a@/x'], ['b@/y']] });
+  t.same(unlikeness(first, run({ stdout: 'one', uevents: [['a@/x'], ['b@/y']] }), 2), []);
+  const [found, ...more] = unlikeness(first, run({ stdout: 'two', uevents: [['b@/y'], ['a@/x']] }), 3);
+  t.same(more, []);
+  t.same(found, {
+    ...{ run: 3, kernel: '7.2', scenario: '01-x', step: 0, cmd: 'x' },
+    differences: [
+      { field: 'stdout', expected: 'one', got: 'two' },
+      { field: 'uevents', expected: 'a@/x\nb@/y', got: 'b@/y\na@/x' },
+    ],
+  });
+  const page = htmlReport({ ...first, unlike: [found!] });
+  t.match(page, '7.2 01-x step 0, run 3');
+  t.match(page, '<h5>run 1</h5><pre><del>one</del></pre>');
+  t.match(htmlReport({ ...first, unlike: [] }), 'All runs are identical');
+  t.match(unlikeText(3, [found!], false), '7.2 01-x 0 $ x\n    stdout\n      - "one"\n      + "two"');
+  const judged = unlikeness(first, run({ stdout: 'one', uevents: [['a@/x'], ['b@/y']] }, { rules: ['ls-dates'] }), 2);
+  t.match(judged, [{ differences: [{ field: 'verdict' }] }], 'also where the same came and another rule mattered');
+  t.notMatch(jsonText(first), '"came"');
 });
 
 t.test('timers of the wheel are late, as in the kernel', async (t) => {

@@ -66,6 +66,19 @@ t.test('time passes for programs when all of them wait', { skip }, async (t) => 
   });
 });
 
+t.test('who waits inside the kernel waits no longer than that', { skip }, async (t) => {
+  await withMachine({}, async (shell) => {
+    await shell('echo -0 > $B/apmask; echo $U1 > $P/create; echo 0 > $M1/assign_adapter; echo 4 > $M1/assign_domain');
+    const milliseconds = 'sed -n "s/^now //p" /sys/kernel/debug/ap_sim/clock | tr -d . | sed "s/...$//"';
+    const rounds = 'for i in 1 2 3 4 5 6 7 8 9 10; do vfioguest cmd $U1 close; vfioguest cmd $U1 open; done';
+    const { stdout } = await shell(
+      `vfioguest start $U1; S=$(${milliseconds})\n${rounds}\necho $(($(${milliseconds})-S))`,
+    );
+    // The driver looks whether a queue's reset is over after 20 ms, and the jiffy that has begun.
+    t.equal(stdout.trim().split('\n').at(-1), `${10 * 24}`);
+  });
+});
+
 t.test('modules as kmod has them', { skip }, async (t) => {
   await withMachine({}, async (shell) => {
     const fails = async (cmd: string, stderr: string): Promise<void> =>

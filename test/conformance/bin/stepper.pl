@@ -27,6 +27,8 @@ if (!-d '/etc/mdevctl.d' || !-d '/usr/lib/mdevctl/scripts.d/callouts') {
 }
 run('mount', '--bind', "$work/run", '/run');
 chdir '/' or die;
+# Too late: the step has ended after all.
+$SIG{USR1} = 'IGNORE';
 print "ready\n";
 
 while (defined(my $length = <STDIN>)) {
@@ -34,6 +36,7 @@ while (defined(my $length = <STDIN>)) {
   my $pid = fork();
   if ($pid == 0) {
     setpgrp(0, 0);
+    $SIG{USR1} = 'DEFAULT';
     open(STDIN, '<', '/dev/null');
     open(STDOUT, '>', "$work/out");
     open(STDERR, '>', "$work/err");
