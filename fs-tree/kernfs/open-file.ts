@@ -21,7 +21,7 @@ export const DEFAULT_POLLMASK = 0x145;
 /** Users one after the other, in order of arrival. */
 class Turns {
   #busy = false;
-  readonly #waiting: (() => void)[] = [];
+  #waiting: (() => void)[] | undefined;
 
   inTurn<T>(body: () => Soon<T>): Soon<T> {
     return after(this.#take(), () => ending(body, () => this.#leave()));
@@ -29,13 +29,17 @@ class Turns {
 
   /** Undefined when it was free. */
   #take(): Promise<void> | undefined {
-    if (this.#busy) return new Promise((go) => this.#waiting.push(go));
+    if (this.#busy) {
+      this.#waiting ??= [];
+      const line = this.#waiting;
+      return new Promise((go) => line.push(go));
+    }
     this.#busy = true;
     return undefined;
   }
 
   #leave(): void {
-    const next = this.#waiting.shift();
+    const next = this.#waiting?.shift();
     if (next) next();
     else this.#busy = false;
   }
