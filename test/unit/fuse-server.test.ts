@@ -113,6 +113,9 @@ t.test('who opens by a path what is gone is sent back to the path, once', async 
   t.equal(kernel.open(id, 1)?.error, ESTALE);
   t.equal(kernel.open(id, 2)?.error, ESTALE, 'each for himself');
   t.equal(kernel.open(id, 2)?.error, ENODEV, 'there was no path');
+  t.equal(kernel.open(id, 1)?.error, ENODEV, 'he has not come to the end of his path');
+  kernel.ask(P.FUSE.LOOKUP, P.FUSE_ROOT_ID, (at) => kernel.incoming.setText(at, 'nothing\0'));
+  t.equal(kernel.open(id, 1)?.error, ESTALE, 'now he has, and this is another one');
 });
 
 t.test('a handle is given anew only when it was given back', async (t) => {

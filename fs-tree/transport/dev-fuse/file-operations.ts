@@ -8,7 +8,6 @@ import { O_ACCMODE, O_DIRECT } from '../../ops.js';
 import { putOpen } from './encode.js';
 import { type Exchange, IN, type OperationTable, OUT, SOMEBODY } from './exchange.js';
 import { Handles } from './handles.js';
-import type { Inode } from './inodes.js';
 import { from } from './message.js';
 import * as P from './protocol.js';
 import { FOPEN } from './protocol.js';
@@ -24,6 +23,8 @@ interface Opened {
 export class FileOperations {
   readonly #x: Exchange;
   readonly #files = new Handles<Opened>();
+  /** Threads that were told to go along their path again, and have not come to its end. */
+  readonly #sentBack = new Set<number>();
   readonly table: OperationTable = {
     OPEN: () => this.#open(),
     READ: () => this.#read(),
@@ -51,7 +52,8 @@ export class FileOperations {
 
   #open(): number {
     const inode = this.#x.inode();
-    if (!inode.node.alive) this.#lookAgain(inode);
+    if (!inode.node.alive) return this.#openGone();
+    this.walked();
     const flags = this.#x.request.u32(from(IN, P.fuse_open_in.at.flags));
     // The value of O_DIRECT depends on the architecture; O_TRUNC comes later, as a SETATTR.
     const file = this.#x.ops.open(
@@ -66,12 +68,25 @@ export class FileOperations {
 
   /**
    * Its name is about to be taken back. ESTALE makes the kernel go along the path again, and ask for each name: the
-   * client is told ENOENT, or opens what came after it. Who comes back to the same file came through /proc/self/fd.
+   * client is told ENOENT, or opens what came after it. The kernel does so once: who finds what is gone again, because
+   * it came and went meanwhile, or had no path but /proc/self/fd, is told so when the name is taken back.
    */
-  #lookAgain(inode: Inode): void {
-    if (inode.sentBack === this.#x.pid) return;
-    inode.sentBack = this.#x.pid;
+  #openGone(): number {
+    const { pid } = this.#x;
+    if (this.#sentBack.has(pid))
+      return this.#x.later<never>(
+        () => {
+          throw new KernelError('ENODEV');
+        },
+        () => 0,
+      );
+    this.#sentBack.add(pid);
     throw new KernelError('ESTALE');
+  }
+
+  /** The thread that asks has come to the end of its path. */
+  walked(): void {
+    if (this.#sentBack.size > 0) this.#sentBack.delete(this.#x.pid);
   }
 
   #read(): number {

@@ -27,8 +27,6 @@ export interface Inode {
   stores: number;
   /** Thread that opened it last; 0 once that thread has gone on to something else. */
   openedBy: number;
-  /** Thread that wanted to open it when it was gone, and was told to look at the path again. */
-  sentBack: number;
   /** The inode that it stands in for. */
   twin: Inode | undefined;
   /** The kernel has it under its name, even if it asks each time: that is to be taken back. */
@@ -130,7 +128,6 @@ export class Inodes {
       lookups: 1,
       stores: 0,
       openedBy: 0,
-      sentBack: 0,
       twin,
       named: false,
       children: node.kind === 'dir' ? new Map() : NOTHING,

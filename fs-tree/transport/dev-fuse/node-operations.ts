@@ -52,6 +52,7 @@ export class NodeOperations {
       return this.#x.ops.lookup(SOMEBODY, dir.node, name);
     } catch (e) {
       this.#lookups.inVain(dir, name);
+      this.#files.walked();
       throw e;
     }
   }
