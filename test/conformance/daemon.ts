@@ -149,6 +149,8 @@ class Daemon {
     await this.#clock.idle();
     await this.advance({ ms: Math.max(least, until * 1000 - this.#clock.now() / MS) });
     await this.#clock.idle();
+    // What ended with the last of that time is told now, not in the next step.
+    if (this.#sleepers?.waits || this.ops.clients.size > 0) await this.#quiet.wait();
     return null;
   }
 
