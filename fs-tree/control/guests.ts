@@ -1,9 +1,10 @@
 /**
  * `guest` and `guests/`: virtual machines, driven as their monitor would.
  *
- * Write `start UUID [WORDS]`, `raw UUID`, or `COMMAND UUID ..` (or the guest's name)
- * with a command of the monitor (info, irqinfo, reset, reqirq, cfgirq, exit, ...; also in the form `cmd UUID COMMAND ..`). With `vfioguest` in front it is
- * the program of that name: its guests boot no kernel. Each running guest has a
+ * Write `start UUID [WORDS]`, `raw UUID`, or `COMMAND UUID ..` (or the guest's
+ * name) with a command of the monitor (info, irqinfo, reset, reqirq, cfgirq,
+ * exit, ...; also in the form `cmd UUID COMMAND ..`). With `vfioguest` in front it
+ * is the program of that name: its guests boot no kernel. Each running guest has a
  * directory with its APCB as the hardware has it, and how often it was
  * notified; one that boots a kernel also what that says and sends, and its /sys.
  */

@@ -23,17 +23,18 @@ class Turns {
   #busy = false;
   #waiting: (() => void)[] | undefined;
 
+  /** Runs `body` once it is its turn: at once if nobody is before it. */
   inTurn<T>(body: () => Soon<T>): Soon<T> {
     return after(this.#take(), () => ending(body, () => this.#leave()));
   }
 
   /** Undefined when it was free. */
   #take(): Promise<void> | undefined {
-    if (this.#busy) {
-      this.#waiting ??= [];
-      const line = this.#waiting;
-      return new Promise((go) => line.push(go));
-    }
+    if (this.#busy)
+      return new Promise((go) => {
+        this.#waiting ??= [];
+        this.#waiting.push(go);
+      });
     this.#busy = true;
     return undefined;
   }

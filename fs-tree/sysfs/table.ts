@@ -10,9 +10,10 @@
 import type { Kobject } from '../../lib/driver-core/kobject.js';
 import type { Kernel } from '../../lib/kernel.js';
 import type { Profile } from '../../lib/profile/profile.js';
+import type { Soon } from '../../lib/sync/soon.js';
 import type { IoContext } from '../kernfs/node.js';
 
-export interface AttrContext extends IoContext {
+export interface AttrContext extends Pick<IoContext, 'task' | 'caller'> {
   readonly kernel: Kernel;
 }
 
@@ -22,7 +23,7 @@ export interface Attr<K extends Kobject> {
   readonly since?: (profile: Profile) => boolean;
   /** Permission bits that do not follow from show and store. */
   readonly mode?: number | ((profile: Profile) => number);
-  readonly show?: (kobj: K, ctx: AttrContext) => string | Promise<string>;
+  readonly show?: (kobj: K, ctx: AttrContext) => Soon<string>;
   /** One whole write. Returning means that all of it was taken. */
   readonly store?: (kobj: K, text: string, ctx: AttrContext) => void | Promise<void>;
   /** Hides the row on some devices (`is_visible`). */

@@ -8,11 +8,12 @@
  */
 import type { FileGroup, Kobject, KobjectLink } from '../../lib/driver-core/kobject.js';
 import type { Kernel } from '../../lib/kernel.js';
+import { after } from '../../lib/sync/soon.js';
 import type { Task } from '../../lib/sync/task.js';
 import type { ChangeSource } from '../kernfs/changes.js';
 import { linkText } from '../kernfs/link.js';
 import type { DirEntry, DirNode, FileNode, IoContext, LinkNode, Node, Show, Store } from '../kernfs/node.js';
-import { type Attr, modeOf } from './table.js';
+import { type Attr, type AttrContext, modeOf } from './table.js';
 import { tableOf } from './tables/index.js';
 
 /** Rows a table may have; a serial number owns this many inode numbers. */
@@ -123,13 +124,8 @@ class AttrFile implements FileNode {
     this.mode = modeOf(row, kernel.profile);
     const { show, store } = row;
     if (show)
-      this.show = (io: IoContext) => {
-        const text = show(group.kobj, { task: io.task, caller: io.caller, kernel });
-        return typeof text === 'string' ? text.slice(0, EMIT_MAX) : text.then((t) => t.slice(0, EMIT_MAX));
-      };
-    if (store)
-      this.store = (text: string, io: IoContext) =>
-        store(group.kobj, text, { task: io.task, caller: io.caller, kernel });
+      this.show = (io: IoContext) => after(show(group.kobj, contextOf(io, kernel)), (text) => text.slice(0, EMIT_MAX));
+    if (store) this.store = (text: string, io: IoContext) => store(group.kobj, text, contextOf(io, kernel));
   }
 
   get ino(): number {
@@ -156,6 +152,9 @@ class AttrFile implements FileNode {
     this.group.leave(task);
   }
 }
+
+/** Field by field: a spread costs more than most shows. */
+const contextOf = ({ task, caller }: IoContext, kernel: Kernel): AttrContext => ({ task, caller, kernel });
 
 class LinkTo implements LinkNode {
   readonly kind = 'link';
