@@ -76,14 +76,10 @@ export function addLoad(program: Command): void {
 
 async function load(self: Command, options: LoadOptions): Promise<void> {
   const control = new Control(chooseMount(self.optsWithGlobals().sys ?? options.sys));
-  const started = control.run('load', `run ${words(options)}`);
-  if (started.rc !== 0) {
-    const complaint = started.stderr.trim().replace(/^load: /, '');
-    throw new Failure(`load: ${complaint}`, refusalAdvice(complaint));
-  }
-  const { job } = started.data as { job: number };
-  const ctrlC = new CtrlC(control, job);
+  const ctrlC = new CtrlC(control);
   try {
+    const job = begin(control, options);
+    ctrlC.isFor(job);
     const view = await watch(control, job, options);
     print(options.json ? `${JSON.stringify(options.each ? { summary: view } : view)}\n` : summary(view));
     if (view.ok < view.started) {
@@ -93,6 +89,17 @@ async function load(self: Command, options: LoadOptions): Promise<void> {
   } finally {
     ctrlC.forget();
   }
+}
+
+/**
+ * @returns the job's number
+ * @throws Failure the machine refuses to begin
+ */
+function begin(control: Control, options: LoadOptions): number {
+  const { rc, stderr, data } = control.run('load', `run ${words(options)}`);
+  if (rc === 0) return (data as { job: number }).job;
+  const complaint = stderr.trim().replace(/^load: /, '');
+  throw new Failure(`load: ${complaint}`, refusalAdvice(complaint));
 }
 
 /** The command line of the control file. */
@@ -149,16 +156,24 @@ async function answered(control: Control, line: string): Promise<Reply> {
   }
 }
 
-/** The first one ends the job, the second one its requests. */
+/**
+ * The first one ends the job, the second one its requests. Made before the
+ * job begins: a signal that came in between would end this command, and
+ * leave the job behind.
+ */
 class CtrlC {
   readonly #control: Control;
-  readonly #job: number;
+  #job: number | undefined;
   #times = 0;
 
-  constructor(control: Control, job: number) {
+  constructor(control: Control) {
     this.#control = control;
-    this.#job = job;
     for (const signal of SIGNALS) process.on(signal, this.#hit);
+  }
+
+  /** To be called in the turn of the event loop in which the job begins: signals are heard after it. */
+  isFor(job: number): void {
+    this.#job = job;
   }
 
   forget(): void {

@@ -671,6 +671,12 @@ t.test('8 load, and the story of a request', { skip }, async (t) => {
   });
 
   t.test('8.4 Ctrl-C', async (t) => {
+    for (let i = 0; i < 4; i++) {
+      const early = running('load --kind rsa1024');
+      await shell(`until grep -q ' running' ${control}/load; do :; done; kill -INT ${early.child.pid}`);
+      t.equal(await early.ended, EXIT.ok, 'in the moment in which the job begins: ends as ever');
+      t.notMatch((await shell(`cat ${control}/load`)).stdout, / running/, 'nothing is left behind');
+    }
     const endless = running('load --kind rsa1024');
     t.ok(await until(async () => /running: \d{2,}/.test((await shell(`cat ${control}/load`)).stdout)));
     endless.child.kill('SIGINT');
