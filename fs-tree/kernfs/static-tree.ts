@@ -6,7 +6,7 @@
  * directories are given as two functions instead of a list.
  */
 import { KernelError } from '../../lib/errno.js';
-import type { Task } from '../../lib/sync/task.js';
+import { type Task, takeOut } from '../../lib/sync/task.js';
 import { ChangeHub, type ChangeSource } from './changes.js';
 import type { DirEntry, DirNode, FileNode, LinkNode, Node, Show, Store } from './node.js';
 
@@ -50,8 +50,7 @@ export class TextFile implements FileNode {
   }
 
   leave(task: Task): void {
-    const at = this.#users.lastIndexOf(task);
-    if (at >= 0) this.#users.splice(at, 1);
+    takeOut(this.#users, task);
     if (this.#users.length === 0) this.#drained?.();
   }
 

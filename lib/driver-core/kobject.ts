@@ -8,7 +8,7 @@
  * that run in its files (active references, fs/kernfs/dir.c).
  */
 import { KernelError } from '../errno.js';
-import type { Inside, Task } from '../sync/task.js';
+import { type Inside, type Task, takeOut } from '../sync/task.js';
 
 /** A change of the tree, published in order. */
 export interface TreeChange {
@@ -74,8 +74,7 @@ export class FileGroup implements Inside {
 
   /** Drops an active reference. */
   leave(task: Task): void {
-    const at = this.#users?.lastIndexOf(task) ?? -1;
-    if (at >= 0) this.#users?.splice(at, 1);
+    if (this.#users) takeOut(this.#users, task);
     if (this.#users?.length === 0) this.#users = undefined;
     task.leave(this);
     this.#drained?.();

@@ -25,6 +25,15 @@ export interface Inside {
   userWaits(): void;
 }
 
+/** Takes out who came in last as `who`: nearly always the last one of all, as every read of a file does. */
+export function takeOut<T>(inside: T[], who: T): void {
+  if (inside.at(-1) === who) inside.pop();
+  else {
+    const at = inside.lastIndexOf(who);
+    if (at >= 0) inside.splice(at, 1);
+  }
+}
+
 export interface TaskOptions {
   readonly pid: number;
   readonly comm: string;
@@ -68,8 +77,7 @@ export class Task {
   }
 
   leave(where: Inside): void {
-    const at = this.#inside?.lastIndexOf(where) ?? -1;
-    if (at >= 0) this.#inside?.splice(at, 1);
+    if (this.#inside) takeOut(this.#inside, where);
   }
 
   /** Waits, and says meanwhile for whom. */
