@@ -10,7 +10,6 @@
  */
 
 import type { LogLine } from '../../lib/driver-core/printk.js';
-import type { Uevent } from '../../lib/driver-core/uevent.js';
 import type { Errno } from '../../lib/errno.js';
 import { ERRNO, KernelError } from '../../lib/errno.js';
 import type { Guest } from '../../lib/guest/guest.js';
@@ -22,9 +21,9 @@ import type { World } from '../../lib/world.js';
 import type { DirNode } from '../kernfs/node.js';
 import type { StaticDir, StaticTree } from '../kernfs/static-tree.js';
 import { guestSys } from './guest-sys.js';
-import { describeLog, describeUevents } from './listings.js';
+import { describeLog } from './listings.js';
 import { describeModules, runModuleCommand } from './modules.js';
-import { Ring } from './ring.js';
+import { UeventRing } from './uevents.js';
 import { commandStore, type LastError, type Outcome } from './verbs.js';
 
 const UEVENT_RING = 1024;
@@ -32,7 +31,7 @@ const UEVENT_RING = 1024;
 /** What a kernel of a guest said and sent; the last one's is kept when it ends. */
 interface Record {
   readonly lines: () => readonly LogLine[];
-  readonly uevents: Ring<Uevent>;
+  readonly uevents: UeventRing;
 }
 
 export interface Guests {
@@ -46,9 +45,7 @@ export function guestsDir(world: World, tree: StaticTree, last: LastError): Gues
   const dirs = new WeakMap<Vmm, StaticDir>();
   const records = new WeakMap<Guest, Record>();
   vmms.onGuestKernel((guest, { core }) => {
-    const uevents = new Ring<Uevent>(UEVENT_RING);
-    core.uevents.subscribe((event) => uevents.push(event));
-    records.set(guest, { lines: () => core.log.lines(), uevents });
+    records.set(guest, { lines: () => core.log.lines(), uevents: new UeventRing(core.uevents, UEVENT_RING) });
   });
   const dirOf = (vmm: Vmm): StaticDir => {
     let dir = dirs.get(vmm);
@@ -124,7 +121,7 @@ function guestDir(
   if (!guest) return dir;
   file('kernel', () => describeGuest(guest));
   file('kmsg', () => describeLog(recordOf(guest)?.lines() ?? []));
-  file('uevents', () => describeUevents(recordOf(guest)?.uevents ?? new Ring<Uevent>(1)));
+  file('uevents', () => recordOf(guest)?.uevents.describe() ?? '');
   dir.add(
     'modules',
     tree.file({

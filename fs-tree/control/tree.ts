@@ -16,11 +16,11 @@ import { type About, describeAbout } from './about.js';
 import { describeClock, runClockCommand } from './clock.js';
 import { describeFaults, runFaultCommand } from './faults.js';
 import { guestsDir } from './guests.js';
-import { describeDevNodes, describeLog, describeUevents } from './listings.js';
+import { describeDevNodes, describeLog } from './listings.js';
 import { Load } from './load.js';
 import { describeModules, runModuleCommand } from './modules.js';
-import { Ring } from './ring.js';
 import { describeTrace, runTraceCommand } from './trace.js';
+import { UeventRing } from './uevents.js';
 import { commandStore, LastError, type Outcome, printed } from './verbs.js';
 
 const RW = 0o600;
@@ -63,8 +63,7 @@ export interface ControlOptions {
 export function controlDir({ world, trace, tree, about = {}, faults }: ControlOptions): StaticDir {
   const { kernel, machine, clock } = world;
   const last = new LastError();
-  const uevents = new Ring<Parameters<Parameters<typeof kernel.core.uevents.subscribe>[0]>[0]>(UEVENT_RING);
-  kernel.core.uevents.subscribe((event) => uevents.push(event));
+  const uevents = new UeventRing(kernel.core.uevents, UEVENT_RING);
 
   const dir = tree.dir(0o700);
   const file = (
@@ -124,7 +123,7 @@ export function controlDir({ world, trace, tree, about = {}, faults }: ControlOp
   );
   file(
     'uevents',
-    () => describeUevents(uevents),
+    () => uevents.describe(),
     clearable('uevents', () => uevents.clear()),
   );
   file('lockdep', () => kernel.core.lockdep.describe());
