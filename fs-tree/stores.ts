@@ -8,12 +8,12 @@
 import { FileGroup, type KobjectTree } from '../lib/driver-core/kobject.js';
 import type { UeventChannel } from '../lib/driver-core/uevent.js';
 import { isKernelError } from '../lib/errno.js';
-import type { Trace } from '../lib/ports.js';
+import type { Trace, TraceEvent } from '../lib/ports.js';
 import type { Caller, FileNode } from './kernfs/node.js';
 
-/** `data` of the trace event `store`. */
-export type StoreData = {
-  /** Counts the stores of the tree, from 1; `store.begin` has the same. */
+/** `data` of the trace event `store.begin`. */
+export type StoreBegin = {
+  /** Counts the stores of the tree, from 1; `store.begin` has the same as its `store`. */
   readonly store: number;
   /** Below /sys. */
   readonly path: string;
@@ -23,6 +23,10 @@ export type StoreData = {
   readonly pid: number;
   readonly uid: number;
   readonly gid: number;
+};
+
+/** `data` of the trace event `store`. */
+export type StoreData = StoreBegin & {
   /** `ok`, or the name of an errno. */
   readonly result: string;
   /** Directories and links that are there now and were not, and the other way round, in order. */
@@ -77,14 +81,12 @@ export class StoreTrace {
     const running: Running = { added: [], removed: [], events: [], alone: this.#running.size === 0 };
     for (const other of this.#running) other.alone = false;
     const { comm, pid, uid, gid } = caller;
-    const what = { store: ++this.#count, path: node.path ?? '', value, comm, pid, uid, gid };
-    const words = `${comm}[${pid}] writes ${JSON.stringify(value)} to ${what.path}`;
-    this.#trace.emit({ kind: 'store.begin', text: words, data: what });
+    const begin: StoreBegin = { store: ++this.#count, path: node.path ?? '', value, comm, pid, uid, gid };
+    this.#trace.emit(new BeginEvent(begin));
     this.#running.add(running);
     const end = (result: string): void => {
       this.#running.delete(running);
-      const data: StoreData = { ...what, result, ...running };
-      this.#trace.emit({ kind: 'store', text: `${words}: ${result}${effects(running)}`, data });
+      this.#trace.emit(new EndEvent(begin, result, running));
     };
     try {
       const taken = await store();
@@ -96,6 +98,42 @@ export class StoreTrace {
     }
   }
 }
+
+/** Put into words when it is read: thousands are kept. */
+class BeginEvent implements TraceEvent {
+  constructor(readonly data: StoreBegin) {}
+
+  get kind(): string {
+    return 'store.begin';
+  }
+
+  get text(): string {
+    return words(this.data);
+  }
+}
+
+class EndEvent implements TraceEvent {
+  constructor(
+    private readonly begin: StoreBegin,
+    private readonly result: string,
+    private readonly running: Running,
+  ) {}
+
+  get kind(): string {
+    return 'store';
+  }
+
+  get data(): StoreData {
+    return { ...this.begin, result: this.result, ...this.running };
+  }
+
+  get text(): string {
+    return `${words(this.begin)}: ${this.result}${effects(this.running)}`;
+  }
+}
+
+const words = ({ comm, pid, value, path }: StoreBegin): string =>
+  `${comm}[${pid}] writes ${JSON.stringify(value)} to ${path}`;
 
 const effects = ({ added, removed, events }: Running): string =>
   [
