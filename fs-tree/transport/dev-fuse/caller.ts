@@ -6,10 +6,13 @@
  * everything here. Its name is looked up when a log line needs it, its signal
  * is made when a wait looks at it.
  */
-import { readFileSync } from 'node:fs';
+import { closeSync, openSync, readSync } from 'node:fs';
 import type { Caller } from '../../kernfs/node.js';
 
 const NOBODY: readonly number[] = [];
+
+/** For a name and a newline: at most 15 bytes, of a kernel's thread some more. */
+const NAME = Buffer.alloc(128);
 
 export class RequestCaller implements Caller {
   readonly uid = 0;
@@ -23,10 +26,15 @@ export class RequestCaller implements Caller {
 
   /** Name of the program. /proc answers without asking any mounted tree. */
   get comm(): string {
+    // Each store asks: readFileSync would make a buffer of 64 KiB for it, for files in /proc have no size.
+    let file: number | undefined;
     try {
-      return readFileSync(`/proc/${this.pid}/comm`, 'latin1').trimEnd();
+      file = openSync(`/proc/${this.pid}/comm`, 'r');
+      return NAME.toString('latin1', 0, readSync(file, NAME)).trimEnd();
     } catch {
       return '?';
+    } finally {
+      if (file !== undefined) closeSync(file);
     }
   }
 
