@@ -10,12 +10,18 @@ import { type Effort, median, type Report, type Section, type Target } from './s
 
 const TMPFS = '/dev/shm';
 
-/** Words of find behind the directory. */
-const KINDS = [
-  { name: 'find', words: [] as readonly string[] },
+interface Kind {
+  readonly name: string;
+  /** Words of find behind the directory. */
+  readonly words: readonly string[];
+  /** At most so many times the cost in memory. */
+  readonly limits?: { readonly cold: number; readonly warm: number };
+}
+
+const KINDS: readonly Kind[] = [
+  { name: 'find', words: [], limits: { cold: 8, warm: 4 } },
   { name: 'find with a stat of each', words: ['-printf', '%s\n'] },
-] as const;
-type Kind = (typeof KINDS)[number];
+];
 
 /** Where walks begin: sixteen cards with their queues, and the directory that has a link for every queue. */
 const BEGIN = 'devices/ap/card0[0-9a-f] bus/ap/devices';
@@ -101,14 +107,14 @@ export const FIND: Section = {
       effort.say(kind.name);
       try {
         if (!existsSync(TMPFS)) throw new Missing(`there is no ${TMPFS}`);
-        const { nodes, cold, warm, inMemory } = await walks(kind, effort);
-        for (const [name, cost, limit] of [
-          ['cold', cold, 8],
-          ['warm', warm, 4],
-        ] as const) {
+        const costs = await walks(kind, effort);
+        const { nodes, inMemory } = costs;
+        for (const name of ['cold', 'warm'] as const) {
+          const cost = costs[name];
           const ratio = cost / inMemory;
+          const limit = kind.limits?.[name];
           rows.push([kind.name, name, String(nodes), cost.toFixed(2), inMemory.toFixed(2), ratio.toFixed(1)]);
-          targets.push({ what: `${kind.name}, ${name}: x tmpfs`, value: ratio, limit });
+          if (limit !== undefined) targets.push({ what: `${kind.name}, ${name}: x tmpfs`, value: ratio, limit });
         }
       } catch (e) {
         if (!(e instanceof Missing)) throw e;

@@ -82,12 +82,13 @@ async function measure(client: string, systems: readonly System[], one: Case, ef
   const able = systems.filter((system) => system.path(operation) !== undefined);
   for (const system of able) await system.pin(serverCpus);
   const costs = new Map(able.map(({ name }) => [name, [] as number[]]));
-  for (let round = 0; round < effort.runs; round++)
+  // The first round does not count: programs that are compiled while they run come from other work.
+  for (let round = 0; round <= effort.runs; round++)
     for (const { name, path, pid } of able) {
       const words = [client, operation, path(operation) ?? '', String(clients), milliseconds, String(pid)];
       const figures = (await program('taskset', ['-c', clientCpus, ...words])).split(' ').map(Number);
       const [operations = Number.NaN, wall = Number.NaN, own = Number.NaN, server = Number.NaN] = figures;
-      costs.get(name)?.push((cpus === 1 ? own + server : wall) / 1000 / operations);
+      if (round > 0) costs.get(name)?.push((cpus === 1 ? own + server : wall) / 1000 / operations);
     }
   return new Map([...costs].map(([name, list]) => [name, median(list)]));
 }
