@@ -3,6 +3,8 @@
  * time and timers, and a source that stands still, with which an `auto` clock
  * is fully virtual.
  */
+// The global of that name is looked for anew each time, and this is asked for each event of a trace.
+import { performance } from 'node:perf_hooks';
 import type { ClockHost } from '../../lib/clock.js';
 
 /** The longest that Node's timers can wait, in ms; the clock looks again when they fire early. */

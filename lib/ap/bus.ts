@@ -290,10 +290,9 @@ export class ApBus {
   /** `ap_bus_match`: kind and type only. */
   #match(dev: Device, drv: Driver): boolean {
     if (!(drv instanceof ApDriver)) return false;
-    const served = (type: number): boolean => type >= 10 && type <= 14;
-    if (dev instanceof ApCard) return drv.ops.serves === 'cards' && served(dev.hwtype);
-    if (dev instanceof ApQueue) return drv.ops.serves === 'queues' && served(dev.card.hwtype);
-    return false;
+    return drv.ops.serves === 'queues'
+      ? dev instanceof ApQueue && isServed(dev.card.hwtype)
+      : dev instanceof ApCard && isServed(dev.hwtype);
   }
 
   #listed(dev: Device, on: boolean): void {
@@ -350,6 +349,9 @@ export class ApBus {
     this.traceRemoval(aq, 'inactive');
   }
 }
+
+/** Card types that zcrypt's and vfio_ap's drivers have in their tables: CEX4 to CEX8. */
+const isServed = (type: number): boolean => type >= 10 && type <= 14;
 
 /** What a probe of the wrong driver returns, for every queue of the machine: one will do for all. */
 const NOT_MINE = new KernelError('ENODEV');

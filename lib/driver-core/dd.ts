@@ -64,6 +64,8 @@ async function tryProbe(task: Task, dev: Device, drv: Driver): Promise<boolean> 
 export async function driverAttach(task: Task, drv: Driver): Promise<void> {
   for (const dev of drv.bus.devices.values()) {
     if (!drv.bus.ops.match(dev, drv)) continue;
+    // As it would be found under its lock: on a big machine nearly all are another driver's.
+    if (dev.driver && dev.mutex.free) continue;
     const wait = dev.mutex.lock(task);
     if (wait) await wait;
     try {

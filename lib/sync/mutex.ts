@@ -29,6 +29,11 @@ export class Mutex {
     return this.#owner !== undefined;
   }
 
+  /** Nobody has it, and nobody waits for it. */
+  get free(): boolean {
+    return this.#owner === undefined && this.#waiters === 0;
+  }
+
   get owner(): Task | undefined {
     return this.#owner;
   }
@@ -36,7 +41,7 @@ export class Mutex {
   /** `mutex_lock`: waits without regard to signals. */
   lock(task: Task): Promise<void> | undefined {
     this.#lockdep.acquiring(task, this.cls);
-    if (this.#owner === undefined && this.#waiters === 0) {
+    if (this.free) {
       this.#take(task);
       return undefined;
     }
@@ -46,7 +51,7 @@ export class Mutex {
   /** `mutex_lock_interruptible`: EINTR when a signal is or becomes pending. */
   async lockInterruptible(task: Task): Promise<void> {
     this.#lockdep.acquiring(task, this.cls);
-    if (this.#owner === undefined && this.#waiters === 0) {
+    if (this.free) {
       this.#take(task);
       return;
     }
@@ -56,7 +61,7 @@ export class Mutex {
 
   /** `mutex_trylock`. */
   tryLock(task: Task): boolean {
-    if (this.#owner !== undefined || this.#waiters > 0) return false;
+    if (!this.free) return false;
     this.#take(task);
     return true;
   }
